@@ -1,0 +1,63 @@
+// One snapshot of a transport session: the same schema for every transport.
+// Units are in the names; counters are cumulative since the session began.
+#pragma once
+
+#include <cstdint>
+
+#include "core/base/address.h"
+#include "core/base/time.h"
+#include "core/transport/event.h"
+
+namespace culvert {
+
+// What keeps the sender from sending more right now.
+enum class SendLimit : uint8_t { kApplication, kCongestion, kPacing, kPeerWindow, kBuffer, kPathDown };
+std::string_view SendLimitName(SendLimit limit);
+
+struct SessionStats {
+  StreamHandle stream;
+  SocketAddress peer;
+  uint32_t conversation_id = 0;        // mKCP; 0 elsewhere
+  std::string_view state;              // the transport's own state name, static storage
+  bool outgoing = false;               // we opened it
+  bool validated = false;              // the peer proved its address
+  TimePoint opened_at{};
+
+  // Path (RFC 6298, RFC 9002 names).
+  Duration smoothed_rtt{};
+  Duration min_rtt{};
+  Duration rttvar{};
+  Duration rto{};
+  uint64_t congestion_window_bytes = 0;
+  uint64_t slow_start_threshold_bytes = 0;  // 0: the controller has none
+  uint64_t bytes_in_flight = 0;
+  uint32_t segments_in_flight = 0;
+  uint64_t send_queue_bytes = 0;            // accepted from the application, not yet acknowledged
+  uint32_t peer_window_segments = 0;        // how many more segments the peer will take
+  uint32_t receive_window_segments = 0;     // what we announce
+  uint64_t receive_buffered_bytes = 0;      // received, not yet consumed by the application
+  uint64_t pacing_bytes_per_second = 0;     // 0: not paced yet
+  uint32_t path_mtu_bytes = 0;              // largest UDP payload we send
+  SendLimit limited_by = SendLimit::kApplication;
+
+  // Counters.
+  uint64_t tx_bytes = 0;                // application bytes accepted for sending
+  uint64_t rx_bytes = 0;                // application bytes delivered in order
+  uint64_t tx_datagram_bytes = 0;       // UDP payload bytes
+  uint64_t rx_datagram_bytes = 0;
+  uint64_t tx_datagrams = 0;
+  uint64_t rx_datagrams = 0;
+  uint64_t tx_segments = 0;             // data segments including retransmissions
+  uint64_t rx_segments = 0;             // data segments including duplicates
+  uint64_t retransmitted_segments = 0;
+  uint64_t lost_segments = 0;           // declared lost by loss detection
+  uint64_t spurious_retransmits = 0;    // declared lost, then acknowledged from the first transmission
+  uint64_t duplicate_segments = 0;      // received more than once
+  uint64_t out_of_window_segments = 0;  // received outside the announced window
+  uint64_t acknowledged_bytes = 0;      // application bytes the peer acknowledged
+
+  // Data segment bytes sent per application byte acknowledged; 1 on a clean network. 0 before the first acknowledgement.
+  double waste_ratio = 0;
+};
+
+}  // namespace culvert
