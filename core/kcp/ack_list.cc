@@ -1,0 +1,78 @@
+#include "core/kcp/ack_list.h"
+
+#include <algorithm>
+
+namespace culvert::kcp {
+
+void AckList::OnData(TimePoint now, SerialNumber number, uint32_t timestamp, bool at_once) {
+  // Within one delay a number is listed once, however often it arrives: only the most recent arrivals can repeat.
+  const size_t look_back = std::min<size_t>(fresh_.size(), 4);
+  for (size_t i = 0; i < look_back; ++i) {
+    if (fresh_[fresh_.size() - 1 - i].number == number) return;
+  }
+  if (fresh_.size() == kMaxFresh) return;
+  fresh_.push_back({number, timestamp});
+  if (!any_ || number.IsAfter(highest_)) highest_ = number;
+  any_ = true;
+  repeats_ = 0;
+  // The first data after a pause answers at once: the peer may be waiting for exactly this.
+  const bool after_pause = now - last_sent_at_ >= kMaxAckDelay;
+  Schedule(at_once || after_pause || fresh_.size() >= kNumbersPerAck ? now : now + kMaxAckDelay);
+}
+
+void AckList::OnPeerProgress(SerialNumber sending_next) {
+  peer_sending_next_ = SerialNumber::Later(peer_sending_next_, sending_next);
+  // Everything said has arrived: no repetition is due.
+  if (peer_sending_next_.IsAfter(highest_)) repeat_at_ = kInfiniteFuture;
+}
+
+AckList::Content AckList::Peek() const {
+  Content content;
+  for (const Entry& entry : fresh_) {
+    if (content.count == kMaxAckNumbersSent) break;
+    content.numbers[content.count++] = entry.number.value();
+    content.timestamp = content.has_fresh
+                            ? SerialNumber::Later(SerialNumber(content.timestamp), SerialNumber(entry.timestamp)).value()
+                            : entry.timestamp;
+    content.lowest_fresh = content.has_fresh ? SerialNumber::Earlier(content.lowest_fresh, entry.number) : entry.number;
+    content.has_fresh = true;
+  }
+  const uint32_t kept = std::min(recent_end_, kRecent);
+  for (uint32_t i = 1; i <= kept && content.count < kMaxAckNumbersSent; ++i) {
+    const Entry& entry = recent_[(recent_end_ - i) & (kRecent - 1)];
+    if (entry.number.IsBefore(peer_sending_next_)) continue;
+    // A repetition echoes what the lost ack echoed: the peer may be waiting for exactly that echo.
+    if (!content.has_fresh && content.timestamp == 0) content.timestamp = entry.timestamp;
+    content.numbers[content.count++] = entry.number.value();
+  }
+  return content;
+}
+
+void AckList::OnSent(TimePoint now, Duration rto, uint32_t max_repeats) {
+  const size_t said = std::min(fresh_.size(), kMaxAckNumbersSent);
+  for (size_t i = 0; i < said; ++i) recent_[recent_end_++ & (kRecent - 1)] = fresh_[i];
+  fresh_.erase(fresh_.begin(), fresh_.begin() + static_cast<ptrdiff_t>(said));
+  last_sent_at_ = now;
+  if (!fresh_.empty()) {
+    due_at_ = now;
+    return;
+  }
+  due_at_ = kInfiniteFuture;
+  const bool confirmed = !any_ || peer_sending_next_.IsAfter(highest_);
+  if (confirmed || repeats_ >= max_repeats) {
+    repeat_at_ = kInfiniteFuture;
+    return;
+  }
+  // rto/2, rto, 2 rto, ... bounded so that the last repetition falls within a few seconds.
+  const Duration gap = std::max(Duration(std::chrono::milliseconds(20)), rto / 2) * (1u << std::min(repeats_, 4u));
+  repeat_at_ = now + gap;
+  ++repeats_;
+}
+
+void AckList::Clear() {
+  fresh_.clear();
+  recent_end_ = 0;
+  due_at_ = repeat_at_ = kInfiniteFuture;
+}
+
+}  // namespace culvert::kcp

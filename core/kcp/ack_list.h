@@ -1,0 +1,76 @@
+// AckList: which received numbers to tell the peer about, and when to say it again.
+//
+// New numbers are due at once when the peer waits for them (a hole, many of them, an idle connection), else within
+// kMaxAckDelay. Every ack repeats the latest numbers said before, so that a lost ack costs nothing while data flows; when
+// data stops, the last ack is repeated at growing gaps until the peer's sending_next shows that it got through, at most
+// kMaxRepeats times (K18). Duplicates re-arm that, at a bounded rate (reliability T04).
+//
+// Thread: owned by one worker. Source: spec/mkcp.md section 9.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "core/base/serial_number.h"
+#include "core/base/time.h"
+#include "core/kcp/segment.h"
+
+namespace culvert::kcp {
+
+class AckList {
+ public:
+  static constexpr Duration kMaxAckDelay = std::chrono::milliseconds(5);
+  static constexpr uint32_t kNumbersPerAck = 16;  // so many new numbers are worth an ack at once
+  static constexpr uint32_t kMaxRepeats = 8;
+  static constexpr uint32_t kMaxRepeatsUnvalidated = 3;
+
+  // A data segment arrived inside the window. `timestamp` is the peer's.
+  void OnData(TimePoint now, SerialNumber number, uint32_t timestamp, bool at_once);
+  // Something arrived that calls for an ack without a new number: consumed before, or beyond the window (K19).
+  void OnUseless(TimePoint now) { Schedule(now + kMaxAckDelay); }
+  // The application gave back enough window that the peer should know.
+  void OnWindowOpened(TimePoint now) { Schedule(now); }
+  // The peer holds nothing below `sending_next` any more.
+  void OnPeerProgress(SerialNumber sending_next);
+
+  // When Fill wants to be called; kInfiniteFuture: nothing to say.
+  TimePoint due_at() const { return std::min(due_at_, repeat_at_); }
+  bool has_new() const { return !fresh_.empty(); }
+
+  // One ack's content. `numbers` receives new numbers first, then numbers said before, at most kMaxAckNumbersSent.
+  struct Content {
+    std::array<uint32_t, kMaxAckNumbersSent> numbers;
+    uint32_t count = 0;
+    uint32_t timestamp = 0;         // echo of the latest arrival among the new ones, or, without any, of the last one said
+    bool has_fresh = false;
+    SerialNumber lowest_fresh;      // lowest of the new ones; with has_fresh
+  };
+  Content Peek() const;
+  // The content of the last Peek was sent.
+  void OnSent(TimePoint now, Duration rto, uint32_t max_repeats);
+  void Clear();
+
+ private:
+  void Schedule(TimePoint when) { due_at_ = std::min(due_at_, when); }
+  struct Entry {
+    SerialNumber number;
+    uint32_t timestamp = 0;
+  };
+  static constexpr uint32_t kRecent = 64;  // power of two
+  static constexpr size_t kMaxFresh = 4096;  // a peer that may not be answered yet cannot make us remember more
+
+  std::vector<Entry> fresh_;               // not said yet, in order of arrival
+  std::array<Entry, kRecent> recent_{};    // said before, a ring
+  uint32_t recent_end_ = 0;                // numbers ever put in
+  SerialNumber peer_sending_next_;
+  SerialNumber highest_;                   // highest number ever acknowledged
+  bool any_ = false;
+  TimePoint due_at_ = kInfiniteFuture;     // something new to say
+  TimePoint repeat_at_ = kInfiniteFuture;  // say it again
+  TimePoint last_sent_at_{};
+  uint32_t repeats_ = 0;
+};
+
+}  // namespace culvert::kcp

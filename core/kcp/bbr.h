@@ -1,0 +1,106 @@
+// Bbr: models the path by its bottleneck bandwidth and its least round-trip time and keeps about twice their product in
+// flight, paced at the bandwidth. Loss as such does not slow it down, so that a path that loses 2 or 10 % at random is still
+// used; loss that comes with a full queue shows in the model as a bandwidth that no longer grows.
+//
+// Four phases: startup (double the rate every round trip until it stops growing), drain (let the queue go), probe bandwidth
+// (cycle around the estimate), probe RTT (empty the pipe briefly when the least RTT has not been seen for 10 s).
+//
+// Source: draft-cardwell-iccrg-bbr-congestion-control-00 for the model and the gains. Deviations:
+// as in its successor, probe RTT keeps half of the bandwidth-delay product in flight instead of four packets, and the draining
+// phase of a cycle lasts until the queue is gone; startup also ends when a whole round trip saw a queue, or lost more than
+// kHeavyLoss, so that the first seconds do not overflow the bottleneck.
+// Thread: owned by one worker.
+#pragma once
+
+#include <array>
+
+#include "core/kcp/congestion_controller.h"
+
+namespace culvert::kcp {
+
+class Bbr final : public CongestionController {
+ public:
+  // `cycle_start` in [0, 7] spreads the probing of flows that start together.
+  Bbr(const ControllerOptions& options, uint32_t cycle_start);
+
+  void OnAck(TimePoint now, const AckInfo& info) override;
+  void OnSent(TimePoint now, uint64_t bytes, uint64_t bytes_in_flight, uint64_t order) override;
+  void OnTimeout(TimePoint now, uint32_t count) override;
+  uint64_t window_bytes() const override;
+  uint64_t pacing_bytes_per_second() const override;
+  const char* phase() const override;
+
+  uint64_t bandwidth_bytes_per_second() const { return bandwidth_.Best(); }
+
+ private:
+  enum class Phase : uint8_t { kStartup, kDrain, kProbeBandwidth, kProbeRtt };
+
+  // The largest value of the last kWindow rounds.
+  class WindowedMax {
+   public:
+    explicit WindowedMax(uint64_t window) : window_(window) {}
+    void Update(uint64_t value, uint64_t time);
+    uint64_t Best() const { return samples_[0].value; }
+
+   private:
+    struct Sample {
+      uint64_t value = 0;
+      uint64_t time = 0;
+    };
+    uint64_t window_;
+    std::array<Sample, 3> samples_{};
+  };
+
+  void UpdateRound(const AckInfo& info);
+  void UpdateBandwidth(const AckInfo& info);
+  void UpdateAggregation(TimePoint now, const AckInfo& info);
+  void UpdateMinRtt(TimePoint now, const AckInfo& info);
+  void CheckFullPipe(const AckInfo& info);
+  void AdvanceCycle(TimePoint now, const AckInfo& info);
+  void UpdatePacing();
+  void UpdateWindow(const AckInfo& info);
+  void EnterProbeBandwidth(TimePoint now);
+  uint64_t BandwidthDelayProduct(double gain) const;
+  uint64_t MinWindow() const { return kMinWindowSegments * uint64_t{options_.datagram_bytes}; }
+  uint64_t Quantum() const;
+
+  ControllerOptions options_;
+  Phase phase_ = Phase::kStartup;
+  double pacing_gain_;
+  uint64_t pacing_rate_;
+  double window_gain_;
+  uint64_t window_bytes_;
+
+  uint64_t round_ = 0;
+  bool round_started_ = false;
+  uint64_t round_ends_at_delivered_ = 0;
+  uint64_t round_lost_bytes_ = 0;
+  uint64_t round_acked_bytes_ = 0;
+  bool heavy_loss_ = false;
+  Duration round_min_rtt_ = kInfiniteDuration;
+  bool queue_seen_ = false;   // during the whole last round
+
+  WindowedMax bandwidth_{10};
+  uint64_t full_bandwidth_ = 0;
+  uint32_t rounds_without_growth_ = 0;
+  bool pipe_is_full_ = false;
+
+  Duration min_rtt_{};
+  bool has_min_rtt_ = false;
+  TimePoint min_rtt_at_{};
+  TimePoint probe_rtt_until_{};
+  bool probe_rtt_reached_ = false;
+
+  uint32_t cycle_index_;
+  TimePoint cycle_started_at_{};
+
+  // Acknowledgements that come in lumps (a v2ray peer answers on its tick) need that much more in flight.
+  WindowedMax extra_acked_{10};
+  TimePoint aggregation_started_at_{};
+  uint64_t aggregation_bytes_ = 0;
+
+  bool recovering_from_timeout_ = false;
+  uint64_t window_before_timeout_ = 0;
+};
+
+}  // namespace culvert::kcp

@@ -1,0 +1,389 @@
+// The input and application side of a connection, in the order a datagram takes: segment, acknowledgement, data, state.
+// What it sends, and when, is in connection_output.cc.
+#include "core/kcp/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/check.h"
+
+namespace culvert::kcp {
+namespace {
+
+constexpr uint32_t kInitialPeerWindow = 32;           // what v2ray assumes before the first ack (section 8.2)
+constexpr uint32_t kMaxPeerWindow = 65536;            // T08: a peer that claims more is lying
+constexpr uint32_t kUnvalidatedReceiveWindow = 256;   // segments a peer may park here before it proved its address
+constexpr size_t kUnvalidatedSendBytes = 64 * 1024;
+constexpr uint64_t kMinSendBufferBytes = 256 * 1024;
+constexpr uint64_t kMaxSendBufferBytes = 16 * 1024 * 1024;
+constexpr Duration kProgressPingDelay = std::chrono::milliseconds(15);  // below v2ray's least ack repetition of 20 ms
+constexpr Duration kValidationProbeDelay = std::chrono::milliseconds(50);
+constexpr size_t kUnvalidatedFirstSegment = 64;
+constexpr uint32_t kMaxReorderingSteps = 16;
+
+}  // namespace
+
+Connection::Connection(ConnectionContext& context, const Identity& identity, TimePoint now)
+    : context_(context),
+      identity_(identity),
+      created_at_(now),
+      epoch_(context.random.NextInRange(AddressValidation::kMinEpoch, AddressValidation::kMaxEpoch)),
+      state_entered_at_(now),
+      last_received_at_(now),
+      last_sent_at_(now),
+      handed_over_(identity.outgoing),
+      validation_(identity.outgoing),
+      send_(context.send_pool, context.config.max_segment_payload_bytes(), context.config.send_queue_segments(),
+            static_cast<uint32_t>(context.writer.overhead() + kDataHeadSize)),
+      receive_(context.receive_pools, context.config.initial_receive_window_segments(),
+               context.config.max_receive_window_segments()),
+      rtt_(context.config.tick_interval()),
+      controller_(CreateController(
+          context.config.congestion_control(),
+          {.datagram_bytes = context.config.mtu_bytes(),
+           .max_bytes_per_second = context.config.uplink_bytes_per_second()},
+          context.random)),
+      peer_edge_(kInitialPeerWindow),
+      announced_edge_(receive_.edge()) {
+  if (identity.outgoing) {
+    timers_.opening_ping_at = now;
+  } else {
+    receive_.LimitWindow(kUnvalidatedReceiveWindow);
+    announced_edge_ = receive_.edge();
+    timers_.validation_probe_at = now + kValidationProbeDelay;
+  }
+}
+
+void Connection::OnDatagramReceived(TimePoint now, size_t bytes) {
+  last_received_at_ = now;
+  ever_received_ = true;
+  timers_.opening_ping_at = kInfiniteFuture;
+  validation_.OnReceived(now, bytes);
+  ++stats_.rx_datagrams;
+  stats_.rx_datagram_bytes += bytes;
+}
+
+void Connection::OnSegment(TimePoint now, const Segment& segment) {
+  if (state_ == State::kTerminated) return;
+  const auto* command = std::get_if<CommandSegment>(&segment);
+  const bool is_terminate = command != nullptr && command->is_terminate();
+  if (is_terminate && !IsPlausible(*command)) {
+    challenge_ = true;  // T07: a peer that means it repeats it with numbers that fit
+    return;
+  }
+  if ((Option(segment) & kOptionClose) != 0) Apply(now, Trigger::kPeerClose, CloseReason::kPeer);
+  if (const auto* data = std::get_if<DataSegment>(&segment)) {
+    OnData(now, *data);
+  } else if (const auto* ack = std::get_if<AckSegment>(&segment)) {
+    OnAck(now, *ack);
+  } else {
+    OnCommand(now, *command);
+  }
+}
+
+bool Connection::IsPlausible(const CommandSegment& terminate) const {
+  if (!validated()) return true;
+  const auto within = [](SerialNumber value, SerialNumber low, SerialNumber high) {
+    return value.DistanceFrom(low) <= high.DistanceFrom(low);
+  };
+  // What the peer says it consumed lies within what we sent, and what it says it finished within what it may send; both may be
+  // as old as a window.
+  return within(terminate.receiving_next, send_.first_unacked().Plus(-kMaxPeerWindow), send_.end()) &&
+         within(terminate.sending_next, receive_.next().Plus(-kMaxPeerWindow), receive_.edge());
+}
+
+void Connection::OnData(TimePoint now, const DataSegment& data) {
+  ++stats_.rx_segments;
+  OnPeerSendingNext(data.sending_next);
+  if (!MayDeliver(state_)) return;
+  const ReceiveWindow::Arrival arrival = receive_.Insert(data.number, data.payload);
+  switch (arrival) {
+    case ReceiveWindow::Arrival::kBeyondWindow:
+      ++stats_.out_of_window_segments;
+      acks_.OnUseless(now);
+      return;
+    case ReceiveWindow::Arrival::kBelowWindow:
+      ++stats_.duplicate_segments;
+      acks_.OnUseless(now);  // K19
+      return;
+    case ReceiveWindow::Arrival::kDuplicate:
+      ++stats_.duplicate_segments;
+      acks_.OnData(now, data.number, data.timestamp, /*at_once=*/false);
+      return;
+    case ReceiveWindow::Arrival::kOutOfOrder:
+    case ReceiveWindow::Arrival::kInOrder:
+      break;
+  }
+  // A hole, new or just filled, is what the sender's loss detection waits for.
+  acks_.OnData(now, data.number, data.timestamp, arrival == ReceiveWindow::Arrival::kOutOfOrder);
+  if (arrival == ReceiveWindow::Arrival::kInOrder) {
+    wants_hand_over_ = true;
+    if (receive_.has_unread()) SignalReadable();
+  }
+}
+
+void Connection::OnPeerSendingNext(SerialNumber sending_next) { acks_.OnPeerProgress(sending_next); }
+
+void Connection::OnAck(TimePoint now, const AckSegment& ack) {
+  // T08: never beyond what any window of ours could need.
+  if (ack.receiving_window.DistanceFrom(send_.first_unacked()) <= kMaxPeerWindow + kMaxPeerWindow / 2) {
+    const SerialNumber edge = SerialNumber::Later(peer_edge_, ack.receiving_window);
+    if (edge != peer_edge_) timers_.window_probe_at = kInfiniteFuture;
+    peer_edge_ = edge;
+  }
+  if (!MaySendData(state_)) return;
+  // Only who received a segment of ours knows where our clock began. Until a peer shows that, what it acknowledges is not
+  // believed: it would stop repeating the ack whose echo proves it.
+  if (!validated()) {
+    if (ack.timestamp == 0 || send_.latest_order() == 0 || ack.timestamp - epoch_ > WireClock(now) - epoch_) return;
+    Validate(now);
+  }
+  const uint64_t prior_in_flight = send_.bytes_in_flight();
+  AckOutcome outcome;
+  const size_t count = ack.count();
+  for (size_t i = 0; i < count; ++i) send_.Acknowledge(ack.number(i), now, ack.timestamp, rtt_.min_rtt(), outcome);
+  send_.AcknowledgeBelow(ack.receiving_next, outcome);
+  if (outcome.segments > 0) ApplyAckOutcome(now, outcome, prior_in_flight);
+  CheckProgress(now);
+}
+
+void Connection::ApplyAckOutcome(TimePoint now, const AckOutcome& outcome, uint64_t prior_in_flight) {
+  timeouts_in_a_row_ = 0;
+  stats_.acknowledged_bytes += outcome.payload_bytes;
+  stats_.spurious_retransmits += outcome.spurious;
+  // Reordering shows as spurious loss: be more patient (RFC 8985 section 6.2 step 4).
+  if (outcome.spurious > 0) reordering_steps_ = std::min(reordering_steps_ + 1, kMaxReorderingSteps);
+  if (outcome.has_rtt_sample) rtt_.AddSample(now, outcome.rtt_sample);
+
+  const SendWindow::LossOutcome losses = DetectLosses(now);
+  AckInfo info;
+  info.acked_bytes = outcome.flight_bytes;
+  info.lost_bytes = losses.flight_bytes;
+  info.largest_lost_order = losses.largest_order;
+  info.prior_bytes_in_flight = prior_in_flight;
+  info.bytes_in_flight = send_.bytes_in_flight();
+  info.has_rtt_sample = outcome.has_rtt_sample;
+  info.rtt_sample = outcome.rtt_sample;
+  info.smoothed_rtt = rtt_.smoothed_rtt();
+  if (outcome.has_delivery) {
+    // What was declared lost but arrived was delivered as well.
+    const uint64_t delivered = outcome.payload_bytes + uint64_t{outcome.segments} * DatagramOverhead();
+    info.rate = delivery_.OnAck(now, delivered, outcome.delivery, outcome.delivery_sent_at, rtt_.min_rtt());
+  }
+  info.delivered_bytes = delivery_.delivered_bytes();
+  controller_->OnAck(now, info);
+  pacer_.SetRate(controller_->pacing_bytes_per_second(), context_.config.mtu_bytes());
+  SignalWritable();
+}
+
+Duration Connection::ReorderingWindow() const {
+  const Duration base = rtt_.min_rtt() / 4 * reordering_steps_;
+  return std::clamp(base, Duration(std::chrono::milliseconds(1)),
+                    std::max(rtt_.smoothed_rtt(), Duration(std::chrono::milliseconds(1))));
+}
+
+SendWindow::LossOutcome Connection::DetectLosses(TimePoint now) {
+  const SendWindow::LossOutcome losses =
+      send_.DetectLosses(now, std::max(rtt_.smoothed_rtt(), rtt_.latest_rtt()), ReorderingWindow());
+  timers_.loss_at = losses.retry_at;
+  CountLosses(losses);
+  return losses;
+}
+
+void Connection::CountLosses(const SendWindow::LossOutcome& losses) { stats_.lost_segments += losses.segments; }
+
+void Connection::Validate(TimePoint) {
+  validation_.SetValidated();
+  receive_.AllowFullWindow();
+  timers_.validation_probe_at = kInfiniteFuture;
+  if (write_fell_short_) SignalWritable();
+}
+
+void Connection::CheckProgress(TimePoint now) {
+  if (send_.first_unacked() != told_sending_next_ && timers_.progress_ping_at == kInfiniteFuture) {
+    timers_.progress_ping_at = now + kProgressPingDelay;
+  }
+  if (state_ == State::kReadyToClose && send_.empty()) Apply(now, Trigger::kQueueDrained, CloseReason::kLocal);
+}
+
+void Connection::OnCommand(TimePoint now, const CommandSegment& command) {
+  OnPeerSendingNext(command.sending_next);
+  if (!command.is_terminate()) {
+    wants_hand_over_ = true;
+    rtt_.AdoptPeerRto(now, std::chrono::milliseconds(std::min<uint32_t>(command.peer_rto, 60000)));
+    OnReceivingNext(now, command.receiving_next);
+    return;
+  }
+  if (!has_peer_end_) {
+    has_peer_end_ = true;
+    peer_end_ = command.sending_next;
+  }
+  // Answered always: a v2ray peer is then done at once instead of after 8 s (section 12.4).
+  answer_terminate_ = state_ != State::kTerminating || terminates_sent_ == 0;
+  Apply(now, Trigger::kPeerTerminate, CloseReason::kPeer);
+  if (state_ != State::kPeerTerminating || detached_) return;
+  if (receive_.contiguous().IsBefore(peer_end_)) {
+    // The peer gave up with data on its way: an error for the application, never a clean end.
+    Detach(CloseReason::kUnacknowledged);
+    Apply(now, Trigger::kLocalClose, CloseReason::kUnacknowledged);
+    return;
+  }
+  SignalReadable();
+}
+
+void Connection::OnReceivingNext(TimePoint now, SerialNumber receiving_next) {
+  if (!MaySendData(state_) || !validated()) return;
+  const uint64_t prior_in_flight = send_.bytes_in_flight();
+  AckOutcome outcome;
+  send_.AcknowledgeBelow(receiving_next, outcome);
+  if (outcome.segments > 0) ApplyAckOutcome(now, outcome, prior_in_flight);
+  CheckProgress(now);
+}
+
+void Connection::Apply(TimePoint now, Trigger trigger, CloseReason reason) {
+  const State next = NextState(state_, trigger);
+  if (next == state_) return;
+  state_ = next;
+  state_entered_at_ = now;
+  if (close_reason_ == CloseReason::kNone || trigger == Trigger::kLimitReached) close_reason_ = reason;
+  if (!MaySendData(state_)) {
+    send_.Clear();
+    timers_.loss_at = timers_.window_probe_at = timers_.validation_probe_at = timers_.progress_ping_at = kInfiniteFuture;
+    timers_.paced_at = kInfiniteFuture;
+    forced_segments_ = 0;
+  }
+  if (!MayDeliver(state_)) receive_.Clear();
+  if (state_ == State::kTerminating || state_ == State::kTerminated) {
+    timers_.terminate_at = state_ == State::kTerminating ? now : kInfiniteFuture;
+    acks_.Clear();
+    Detach(close_reason_);
+  }
+}
+
+void Connection::Detach(CloseReason reason) {
+  if (detached_) return;
+  detached_ = true;
+  if (close_reason_ == CloseReason::kNone) close_reason_ = reason;
+  if (handed_over_) context_.events.push_back({Event::Kind::kClosed, handle_, reason});
+}
+
+void Connection::HandOver() {
+  if (handed_over_ || detached_) return;
+  handed_over_ = true;
+  context_.events.push_back({Event::Kind::kOpened, handle_});
+  if (receive_.has_unread() || AtEnd()) SignalReadable();
+}
+
+void Connection::SignalReadable() {
+  if (readable_signalled_ || !handed_over_ || detached_) return;
+  readable_signalled_ = true;
+  context_.events.push_back({Event::Kind::kReadable, handle_});
+}
+
+void Connection::SignalWritable() {
+  if (!write_fell_short_ || detached_ || WritableBytes() == 0) return;
+  write_fell_short_ = false;
+  context_.events.push_back({Event::Kind::kWritable, handle_});
+}
+
+size_t Connection::WritableBytes() const {
+  if (state_ != State::kActive || detached_) return 0;
+  const uint64_t limit = validated() ? std::clamp<uint64_t>(2 * controller_->window_bytes(), kMinSendBufferBytes, kMaxSendBufferBytes)
+                                     : kUnvalidatedSendBytes;
+  const uint64_t held = send_.payload_bytes_held();
+  if (held >= limit || send_.segments_held() + 1 >= context_.config.send_queue_segments()) return 0;
+  const uint64_t segments = context_.config.send_queue_segments() - send_.segments_held() - 1;
+  return std::min(limit - held, segments * context_.config.max_segment_payload_bytes());
+}
+
+size_t Connection::Write(ByteView bytes) {
+  const size_t room = WritableBytes();
+  const size_t wanted = std::min(room, bytes.size());
+  // Until the peer has proved its address the first segment has to fit what may be sent at all, again if it is lost.
+  size_t first_limit = context_.config.max_segment_payload_bytes();
+  if (!validated()) {
+    const uint64_t budget = validation_.budget_bytes();
+    const uint64_t reserve = AddressValidation::kSpareBytes + DatagramOverhead();
+    first_limit = budget > reserve ? std::min<size_t>(kUnvalidatedFirstSegment, budget - reserve) : 1;
+  }
+  const size_t taken = send_.Append(bytes.first(wanted), first_limit);
+  stats_.tx_bytes += taken;
+  if (taken < bytes.size()) write_fell_short_ = true;
+  return taken;
+}
+
+size_t Connection::Peek(std::span<ByteView> views) {
+  readable_signalled_ = false;
+  if (detached_ || !handed_over_) return 0;
+  return receive_.Peek(views);
+}
+
+void Connection::Consume(size_t size) {
+  if (detached_) return;
+  receive_.Consume(std::min<uint64_t>(size, receive_.unread_bytes()));
+}
+
+bool Connection::AtEnd() const {
+  return state_ == State::kPeerTerminating && has_peer_end_ && !receive_.has_unread() &&
+         !receive_.contiguous().IsBefore(peer_end_);
+}
+
+void Connection::Close(TimePoint now) {
+  if (detached_) return;
+  Apply(now, Trigger::kLocalClose, CloseReason::kLocal);
+  // K15: nothing to drain, so the end is told at once.
+  if (state_ == State::kReadyToClose && send_.empty()) Apply(now, Trigger::kQueueDrained, CloseReason::kLocal);
+}
+
+void Connection::Abort(TimePoint now, CloseReason reason) {
+  if (state_ == State::kTerminated || state_ == State::kTerminating) return;
+  close_reason_ = reason;
+  if (reason == CloseReason::kNeverValidated) {
+    // A peer that never answered gets no more of us than it had.
+    Detach(reason);
+    state_ = State::kTerminated;
+    send_.Clear();
+    receive_.Clear();
+    acks_.Clear();
+    timers_ = {};
+    return;
+  }
+  send_.Clear();
+  Apply(now, Trigger::kLocalClose, reason);
+  if (state_ == State::kReadyToClose) Apply(now, Trigger::kQueueDrained, reason);
+}
+
+SessionStats Connection::GetStats() const {
+  SessionStats stats = stats_;
+  stats.stream = handle_;
+  stats.peer = identity_.peer;
+  stats.conversation_id = identity_.conversation_id;
+  stats.state = StateName(state_);
+  stats.outgoing = identity_.outgoing;
+  stats.validated = identity_.outgoing ? ever_received_ : validated();
+  stats.opened_at = created_at_;
+  stats.smoothed_rtt = rtt_.smoothed_rtt();
+  stats.min_rtt = rtt_.min_rtt();
+  stats.rttvar = rtt_.rttvar();
+  stats.rto = rtt_.rto();
+  stats.congestion_window_bytes = controller_->window_bytes();
+  stats.slow_start_threshold_bytes = controller_->slow_start_threshold_bytes();
+  stats.bytes_in_flight = send_.bytes_in_flight();
+  stats.segments_in_flight = send_.segments_in_flight();
+  stats.send_queue_bytes = send_.payload_bytes_held();
+  stats.peer_window_segments = peer_edge_.IsAfter(send_.next_to_send()) ? peer_edge_.DistanceFrom(send_.next_to_send()) : 0;
+  stats.receive_window_segments = receive_.window_segments();
+  stats.receive_buffered_bytes = receive_.buffered_bytes();
+  stats.pacing_bytes_per_second = controller_->pacing_bytes_per_second();
+  stats.path_mtu_bytes = context_.config.mtu_bytes();
+  stats.limited_by = timeouts_in_a_row_ >= 2 ? SendLimit::kPathDown : limited_by_;
+  stats.rx_bytes = receive_.delivered_bytes();
+  if (stats_.acknowledged_bytes > 0) {
+    // Bytes of data segments sent, over those that had to be: what was acknowledged and what may still be.
+    const double needed = static_cast<double>(stats_.tx_segments - stats_.retransmitted_segments);
+    stats.waste_ratio = needed > 0 ? static_cast<double>(stats_.tx_segments) / needed : 0;
+  }
+  return stats;
+}
+
+}  // namespace culvert::kcp
