@@ -252,7 +252,10 @@ void Connection::Apply(TimePoint now, Trigger trigger, CloseReason reason) {
     timers_.paced_at = kInfiniteFuture;
     forced_segments_ = 0;
   }
-  if (!MayDeliver(state_)) receive_.Clear();
+  if (!MayDeliver(state_)) {
+    receive_.Clear();
+    timers_.read_at = kInfiniteFuture;
+  }
   if (state_ == State::kTerminating || state_ == State::kTerminated) {
     timers_.terminate_at = state_ == State::kTerminating ? now : kInfiniteFuture;
     acks_.Clear();
@@ -321,6 +324,12 @@ size_t Connection::Peek(std::span<ByteView> views) {
 void Connection::Consume(size_t size) {
   if (detached_) return;
   receive_.Consume(std::min<uint64_t>(size, receive_.unread_bytes()));
+}
+
+bool Connection::SetReadDeadline(TimePoint when) {
+  if (state_ != State::kActive || detached_) return false;  // section 13: only settable while open
+  timers_.read_at = when;
+  return true;
 }
 
 bool Connection::AtEnd() const {

@@ -64,6 +64,7 @@ class Connection {
   size_t Write(ByteView bytes);
   size_t Peek(std::span<ByteView> views);
   void Consume(size_t size);
+  bool SetReadDeadline(TimePoint when);
   bool AtEnd() const;
   void Close(TimePoint now);
   void Abort(TimePoint now, CloseReason reason);
@@ -96,6 +97,7 @@ class Connection {
     TimePoint window_probe_at = kInfiniteFuture;   // the peer's window is closed and nothing is in flight
     TimePoint validation_probe_at = kInfiniteFuture;
     TimePoint terminate_at = kInfiniteFuture;
+    TimePoint read_at = kInfiniteFuture;           // the application's read deadline
     TimePoint paced_at = kInfiniteFuture;          // the pacer holds data back until then
   };
 

@@ -61,6 +61,10 @@ void Connection::OnTime(TimePoint now) {
         state_ == State::kReadyToClose ? CloseReason::kUnacknowledged : CloseReason::kPeer;
     Apply(now, Trigger::kLimitReached, reason);
   }
+  if (now >= timers_.read_at) {
+    timers_.read_at = kInfiniteFuture;
+    if (!receive_.has_unread() && !detached_) context_.events.push_back({Event::Kind::kReadTimeout, handle_});
+  }
   if (now >= timers_.loss_at) DetectLosses(now);
   if (now >= ProbeTimeoutAt()) OnProbeTimeout(now);
   if (now >= timers_.window_probe_at) {
@@ -87,7 +91,7 @@ TimePoint Connection::NextDeadline() const {
   if (state_ == State::kTerminated) return kInfiniteFuture;
   TimePoint next = std::min({StateDeadline(), acks_.due_at(), ProbeTimeoutAt(), timers_.loss_at,
                              timers_.progress_ping_at, timers_.opening_ping_at, timers_.window_probe_at,
-                             timers_.validation_probe_at, timers_.terminate_at, timers_.paced_at});
+                             timers_.validation_probe_at, timers_.terminate_at, timers_.read_at, timers_.paced_at});
   if (state_ == State::kActive) next = std::min(next, last_received_at_ + kIdleTimeout);
   if (state_ != State::kTerminating && state_ != State::kPeerTerminating) next = std::min(next, last_sent_at_ + KeepAlive());
   return next;

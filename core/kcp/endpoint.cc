@@ -71,6 +71,12 @@ class KcpEndpoint final : public culvert::Endpoint {
     MarkReady(stream.index, *connection);
     connection->Consume(size);
   }
+  bool SetReadDeadline(StreamHandle stream, TimePoint when) override {
+    Connection* connection = connections_.Find(stream);
+    if (!connection) return false;
+    MarkReady(stream.index, *connection);
+    return connection->SetReadDeadline(when);
+  }
   bool AtEnd(StreamHandle stream) const override {
     const Connection* connection = connections_.Find(stream);
     return connection && connection->AtEnd();

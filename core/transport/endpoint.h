@@ -57,6 +57,9 @@ class Endpoint {
   [[nodiscard]] virtual size_t Peek(StreamHandle stream, std::span<ByteView> views) = 0;
   // Gives back the first `size` bytes that Peek showed, and with them window to the peer.
   virtual void Consume(StreamHandle stream, size_t size) = 0;
+  // Reports kReadTimeout when nothing can be read by `when`; kInfiniteFuture takes an earlier deadline back. A deadline that has
+  // passed already is reported at the next Flush. False, and no effect, once the stream has begun to close.
+  [[nodiscard]] virtual bool SetReadDeadline(StreamHandle stream, TimePoint when) = 0;
   // True when the peer has ended the stream and everything it sent was consumed.
   [[nodiscard]] virtual bool AtEnd(StreamHandle stream) const = 0;
   // Ends the stream in order: what was written is delivered first (as long as the transport's limit allows), then kClosed

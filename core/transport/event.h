@@ -30,6 +30,7 @@ struct Event {
     kReadable,  // Peek yields data, or the end of the stream was reached (AtEnd)
     kWritable,  // room again after a Write that fell short
     kClosed,    // the stream is gone; the handle is stale from here on
+    kReadTimeout,  // the deadline set with SetReadDeadline passed with nothing to read; the stream lives on
   };
   Kind kind;
   StreamHandle stream;

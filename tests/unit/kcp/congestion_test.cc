@@ -1,0 +1,118 @@
+#include <gtest/gtest.h>
+
+#include "core/kcp/bbr.h"
+#include "core/kcp/cubic.h"
+#include "core/kcp/fixed_rate.h"
+
+namespace culvert::kcp {
+namespace {
+
+using std::chrono::milliseconds;
+constexpr uint32_t kDatagram = 1200;
+
+// A path that delivers `rate` with a fixed round trip: what a controller sees once per round trip.
+struct Path {
+  TimePoint now{std::chrono::seconds(1)};
+  uint64_t delivered = 0;
+  AckInfo Round(uint64_t bytes, uint64_t rate, Duration rtt, uint64_t in_flight) {
+    now += rtt;
+    AckInfo info;
+    info.acked_bytes = bytes;
+    info.bytes_in_flight = in_flight;
+    info.prior_bytes_in_flight = in_flight + bytes;
+    info.rate.is_valid = true;
+    info.rate.bytes_per_second = rate;
+    info.rate.prior_delivered_bytes = delivered;
+    delivered += bytes;
+    info.delivered_bytes = delivered;
+    info.has_rtt_sample = true;
+    info.rtt_sample = info.smoothed_rtt = rtt;
+    return info;
+  }
+};
+
+TEST(Bbr, LeavesStartupWhenTheRateNoLongerGrows) {
+  Bbr bbr({.datagram_bytes = kDatagram}, 2);
+  Path path;
+  uint64_t rate = 100'000;
+  for (int i = 0; i < 6; ++i, rate *= 2) bbr.OnAck(path.now, path.Round(rate / 10, rate, milliseconds(100), rate / 10));
+  EXPECT_STREQ(bbr.phase(), "startup");
+  rate /= 2;
+  for (int i = 0; i < 4; ++i) bbr.OnAck(path.now, path.Round(rate / 10, rate, milliseconds(100), rate / 20));
+  EXPECT_STREQ(bbr.phase(), "probe_bandwidth");
+  EXPECT_EQ(bbr.bandwidth_bytes_per_second(), rate);
+  // Twice the bandwidth-delay product, and what acknowledgements in lumps of a round trip call for.
+  EXPECT_GE(bbr.window_bytes(), 2 * rate / 10);
+  EXPECT_LE(bbr.window_bytes(), 3 * rate / 10 + 3 * 65536);
+}
+
+TEST(Bbr, AStandingQueueEndsStartup) {
+  Bbr bbr({.datagram_bytes = kDatagram}, 2);
+  Path path;
+  bbr.OnAck(path.now, path.Round(10'000, 100'000, milliseconds(50), 10'000));
+  for (int i = 0; i < 3; ++i) {
+    bbr.OnAck(path.now, path.Round(20'000, uint64_t{200'000} << i, milliseconds(100), 200'000));
+  }
+  EXPECT_STRNE(bbr.phase(), "startup");
+}
+
+TEST(Bbr, RandomLossDoesNotLowerTheRate) {
+  Bbr bbr({.datagram_bytes = kDatagram}, 2);
+  Path path;
+  const uint64_t rate = 5'000'000;
+  for (int i = 0; i < 20; ++i) bbr.OnAck(path.now, path.Round(rate / 10, rate, milliseconds(100), rate / 20));
+  for (int i = 0; i < 50; ++i) {
+    AckInfo info = path.Round(rate / 10, rate, milliseconds(100), rate / 20);
+    info.lost_bytes = rate / 100;
+    bbr.OnAck(path.now, info);
+  }
+  EXPECT_GE(bbr.pacing_bytes_per_second(), rate * 7 / 10);
+}
+
+TEST(Bbr, TwoTimeoutsShrinkTheWindowAndTheFirstAckRestoresIt) {
+  Bbr bbr({.datagram_bytes = kDatagram}, 2);
+  Path path;
+  for (int i = 0; i < 20; ++i) bbr.OnAck(path.now, path.Round(500'000, 5'000'000, milliseconds(100), 250'000));
+  const uint64_t before = bbr.window_bytes();
+  bbr.OnTimeout(path.now, 1);
+  EXPECT_EQ(bbr.window_bytes(), before);
+  bbr.OnTimeout(path.now, 2);
+  EXPECT_EQ(bbr.window_bytes(), 4u * kDatagram);
+  bbr.OnAck(path.now, path.Round(1200, 5'000'000, milliseconds(100), 0));
+  EXPECT_GE(bbr.window_bytes(), before * 9 / 10);
+}
+
+TEST(Bbr, TheCapHolds) {
+  Bbr bbr({.datagram_bytes = kDatagram, .max_bytes_per_second = 1'000'000}, 2);
+  Path path;
+  for (int i = 0; i < 20; ++i) bbr.OnAck(path.now, path.Round(500'000, 5'000'000, milliseconds(100), 250'000));
+  EXPECT_LE(bbr.pacing_bytes_per_second(), 1'000'000u);
+}
+
+TEST(Cubic, DoublesInSlowStartAndShrinksByThreeTenthsOnLoss) {
+  Cubic cubic({.datagram_bytes = kDatagram});
+  Path path;
+  const uint64_t start = cubic.window_bytes();
+  cubic.OnSent(path.now, start, 0, 32);
+  cubic.OnAck(path.now, path.Round(start, 1'000'000, milliseconds(50), 0));
+  EXPECT_EQ(cubic.window_bytes(), 2 * start);
+  AckInfo info = path.Round(1200, 1'000'000, milliseconds(50), 2 * start);
+  info.lost_bytes = 1200;
+  info.largest_lost_order = 40;
+  cubic.OnSent(path.now, 1200, 0, 100);
+  cubic.OnAck(path.now, info);
+  EXPECT_NEAR(static_cast<double>(cubic.window_bytes()), 0.7 * 2 * static_cast<double>(start), 2.0 * kDatagram);
+  const uint64_t after = cubic.window_bytes();
+  // Another loss of the same flight is the same congestion.
+  info.largest_lost_order = 90;
+  cubic.OnAck(path.now, info);
+  EXPECT_GE(cubic.window_bytes(), after);
+}
+
+TEST(FixedRate, IsWhatWasAskedFor) {
+  FixedRate fixed({.datagram_bytes = kDatagram, .max_bytes_per_second = 777'000});
+  EXPECT_EQ(fixed.pacing_bytes_per_second(), 777'000u);
+}
+
+}  // namespace
+}  // namespace culvert::kcp
