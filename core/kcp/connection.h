@@ -86,6 +86,7 @@ class Connection {
 
   // Bookkeeping of the endpoint's.
   bool is_ready = false;            // in its ready queue
+  bool is_buried = false;           // out of its tables, waiting to be destroyed
   uint32_t unvalidated_index = 0;   // in its list of unvalidated connections
 
  private:

@@ -100,14 +100,16 @@ class KcpEndpoint final : public culvert::Endpoint {
   std::optional<Event> PollEvent() override;
   std::optional<TimePoint> NextTimeout() const override { return deadlines_.Next(); }
 
-  size_t session_count() const override { return connections_.size(); }
+  size_t session_count() const override { return connections_.size() - finished_.size(); }
   const EndpointCounters& counters() const override { return counters_; }
   std::optional<SessionStats> GetStats(TimePoint, StreamHandle stream) const override {
     const Connection* connection = connections_.Find(stream);
     return connection ? std::optional<SessionStats>(connection->GetStats()) : std::nullopt;
   }
   void ForEachSession(TimePoint, const std::function<void(const SessionStats&)>& visit) const override {
-    connections_.ForEach([&](SlotHandle, const Connection& connection) { visit(connection.GetStats()); });
+    connections_.ForEach([&](SlotHandle, const Connection& connection) {
+      if (!connection.is_buried) visit(connection.GetStats());
+    });
   }
 
  private:
@@ -158,6 +160,7 @@ class KcpEndpoint final : public culvert::Endpoint {
   std::vector<SlotHandle> unvalidated_;   // accepted, address not proved
   absl::flat_hash_map<IpAddress, uint32_t, PrefixHash> prefixes_;  // how many of them by network
   std::vector<StatelessTerminate> stateless_;
+  std::vector<SlotHandle> finished_;
   size_t accepted_ = 0;                   // alive
   bool accepting_;
 };
@@ -364,7 +367,7 @@ void KcpEndpoint::Flush(TimePoint now, DatagramSink& sink) {
   while (ready_head_ < ready_.size()) {
     const uint32_t index = ready_[ready_head_];
     Connection* connection = connections_.Find(handles_[index]);
-    if (connection != nullptr) {
+    if (connection != nullptr && !connection->is_buried) {
       if (!connection->Flush(now, sink)) return;
       connection->is_ready = false;
       Settle(now, index);
@@ -384,7 +387,7 @@ void KcpEndpoint::Settle(TimePoint now, uint32_t index) {
     deadlines_.Set(index, next);
     return;
   }
-  // The one place where connections die.
+  // It leaves the tables now and dies once its last events are read, so that its final statistics can be asked for.
   deadlines_.Cancel(index);
   const ConversationKey key{connection.identity().peer, connection.identity().conversation_id};
   if (!connection.identity().outgoing) {
@@ -398,13 +401,20 @@ void KcpEndpoint::Settle(TimePoint now, uint32_t index) {
     table_.Bury(now, key);
   }
   ++counters_.closed;
-  connections_.Erase(handle);
+  if (!connection.handed_over()) {
+    connections_.Erase(handle);
+    return;
+  }
+  connection.is_buried = true;
+  finished_.push_back(handle);
 }
 
 std::optional<Event> KcpEndpoint::PollEvent() {
   if (events_head_ == events_.size()) {
     events_.clear();
     events_head_ = 0;
+    for (const SlotHandle handle : finished_) connections_.Erase(handle);
+    finished_.clear();
     return std::nullopt;
   }
   return events_[events_head_++];
