@@ -1,0 +1,87 @@
+// UdpSocket: a bound, non-blocking UDP socket set up for batches. It fragments nothing (DF is set and cached path MTUs are
+// ignored: a datagram too long for the interface is an EMSGSIZE, counted), and no error closes it.
+// Thread: confined to its owner; may be handed to another thread while nobody uses it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/base/address.h"
+#include "core/io/file_descriptor.h"
+#include "core/io/socket_options.h"
+
+namespace culvert::io {
+
+struct UdpSocketOptions {
+  SocketAddress bind;  // [::] takes IPv4 as well; port 0: the system's choice; no address: any IPv4
+  SocketOptions socket;
+};
+
+class UdpSocket {
+ public:
+  // What the kernel gave us.
+  struct Granted {
+    uint64_t receive_buffer_bytes = 0;  // in the unit of the request: without the kernel's doubling
+    uint64_t send_buffer_bytes = 0;
+    bool gso = false;  // cuts outgoing trains into datagrams for us
+    bool gro = false;  // merges incoming datagrams into trains
+  };
+
+  // Cumulative. Datagrams and bytes are counted by the engines; here is what only the socket sees.
+  struct Counters {
+    uint64_t sent_trains = 0;     // messages handed to the kernel: trains, or datagrams where there is no GSO
+    uint64_t sent_datagrams = 0;
+    uint64_t receive_truncations = 0;
+    uint64_t receive_errors = 0;
+    uint64_t kernel_drops = 0;    // datagrams lost because our receive buffer was full
+    // Datagrams not sent, by reason.
+    uint64_t send_refused = 0;        // ECONNREFUSED
+    uint64_t send_unreachable = 0;    // EHOSTUNREACH, ENETUNREACH, ENETDOWN, EHOSTDOWN
+    uint64_t send_too_big = 0;        // EMSGSIZE
+    uint64_t send_no_buffers = 0;     // ENOBUFS, ENOMEM
+    uint64_t send_not_permitted = 0;  // EPERM, EACCES: a packet filter
+    uint64_t send_other_errors = 0;
+    [[nodiscard]] uint64_t send_errors() const {
+      return send_refused + send_unreachable + send_too_big + send_no_buffers + send_not_permitted + send_other_errors;
+    }
+  };
+
+  UdpSocket() = default;
+
+  // Alone on its port. Errors: those of OpenSocket and BindSocket (socket_options.h).
+  static absl::StatusOr<UdpSocket> Bind(const UdpSocketOptions& options);
+  // `count` sockets on one port, between which the kernel spreads peers (SO_REUSEPORT): one per worker. All or none. A
+  // port that anything else holds is ADDRESS_IN_USE; port 0 is chosen once. A group of one does not share its port.
+  static absl::StatusOr<std::vector<UdpSocket>> BindGroup(const UdpSocketOptions& options, size_t count);
+  // Another handle on the same socket, with the same port, group and buffers: for a listener that starts anew with other
+  // settings where an old one ran. One of the two must be closed before both receive.
+  [[nodiscard]] absl::StatusOr<UdpSocket> Duplicate() const;
+
+  [[nodiscard]] bool is_open() const { return fd_.is_open(); }
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  // The address bound, with its real port.
+  [[nodiscard]] const SocketAddress& local_address() const { return local_; }
+  [[nodiscard]] const Granted& granted() const { return granted_; }
+  [[nodiscard]] const Counters& counters() const { return counters_; }
+  // True for an AF_INET6 socket, whose IPv4 peers are written in mapped form.
+  [[nodiscard]] bool is_v6() const { return is_v6_; }
+  void Close() { fd_.Close(); }
+
+  // For datagram_batch.
+  Counters& mutable_counters() { return counters_; }
+  // After the kernel refused a train: from now on datagrams go one by one. Logs the first time.
+  void DisableGso(int error_number);
+
+ private:
+  static absl::StatusOr<UdpSocket> Open(const UdpSocketOptions& options, bool joins_group);
+
+  FileDescriptor fd_;
+  SocketAddress local_;
+  Granted granted_;
+  Counters counters_;
+  bool is_v6_ = false;
+};
+
+}  // namespace culvert::io
