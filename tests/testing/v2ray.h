@@ -1,0 +1,69 @@
+// v2ray 4.34 as the other side of mKCP: one process with any number of clients and servers, all carrying raw streams.
+//
+// The proxy protocols used add no bytes: dokodemo-door takes connections for a fixed destination and freedom dials it, with
+// `streamSettings.network = kcp` on the side of the wire.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/base/address.h"
+#include "tests/testing/process.h"
+#include "tests/testing/temp_dir.h"
+
+namespace culvert::testing {
+
+// v2ray's kcpSettings. What is absent is left out of the file: v2ray's default.
+struct V2rayKcp {
+  std::optional<std::string> header;  // "none", "srtp", "utp", "wechat-video", "dtls", "wireguard"
+  std::optional<std::string> seed;
+  std::optional<int> mtu;
+  std::optional<int> tti;
+  std::optional<int> uplink_capacity;
+  std::optional<int> downlink_capacity;
+  std::optional<int> write_buffer_size;
+  std::optional<int> read_buffer_size;
+};
+
+// Takes TCP connections at `listen` and carries each over mKCP to `peer`.
+struct V2rayClient {
+  SocketAddress listen;
+  SocketAddress peer;
+  V2rayKcp kcp;
+};
+// Takes mKCP connections at `listen` and carries each by TCP to `destination`.
+struct V2rayServer {
+  SocketAddress listen;
+  SocketAddress destination;
+  V2rayKcp kcp;
+};
+
+struct V2rayOptions {
+  std::vector<V2rayClient> clients;
+  std::vector<V2rayServer> servers;
+};
+
+class V2ray {
+ public:
+  // $V2RAY_BIN, or the one deploy/setup unpacked; empty when there is none.
+  static std::string FindBinary();
+  // Starts it and waits until it serves. NOT_FOUND: no binary. Errors carry v2ray's own output.
+  static absl::StatusOr<std::unique_ptr<V2ray>> Start(const V2rayOptions& options, const std::string& netns = "");
+
+  Process& process() { return *process_; }
+  std::string Log() const { return process_->Stdout() + process_->Stderr(); }
+
+ private:
+  V2ray() = default;
+  TempDir directory_;
+  std::optional<Process> process_;
+};
+
+// The configuration file of such a process.
+std::string V2rayConfig(const V2rayOptions& options);
+
+}  // namespace culvert::testing
