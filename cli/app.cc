@@ -1,0 +1,204 @@
+// In this order: the parser is built; the arguments are parsed, and what it refuses is said in our words and with our
+// exit codes; the global flags are read; the verb completes, validates and runs.
+#include "cli/app.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/match.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "cli/command.h"
+#include "cli/escape.h"
+#include "proto/manifest/manifest.h"
+#include "proto/manifest/suggest.h"
+
+namespace culvert::cli {
+namespace {
+
+// Help that leads with examples.
+class Formatter : public CLI::Formatter {
+ public:
+  std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override {
+    if (mode == CLI::AppFormatMode::Sub) return make_expanded(app);
+    std::string out = app->get_description() + "\n";
+    if (!app->get_footer().empty()) out += "\nExamples:\n" + app->get_footer() + "\n";
+    out += "\n" + make_usage(app, std::move(name)) + make_positionals(app) + make_groups(app, mode) +
+           make_subcommands(app, mode);
+    if (app->get_parent() != nullptr) out += "\nGlobal flags, which every verb takes: culvertctl --help\n";
+    return out;
+  }
+};
+
+std::vector<Verb> AddVerbs(CLI::App& root) {
+  std::vector<Verb> verbs;
+  for (auto* add :
+       {AddApply, AddGet, AddDelete, AddDial, AddTop, AddStatus, AddClose, AddExport, AddExplain, AddVersion}) {
+    verbs.push_back(add(root));
+  }
+  return verbs;
+}
+
+void AddGlobals(CLI::App& root, Globals& globals) {
+  root.add_option("--address", globals.address,
+                  "control socket, unix:PATH (environment: CULVERTCTL_ADDRESS; default: where culvertd listens)");
+  root.add_option("-o,--output", globals.output, "wide, json, yaml or name");
+  root.add_option("--request-timeout", globals.timeout_text, "how long one request may take (10s)");
+  root.add_option("--color", globals.color, "auto, always or never (NO_COLOR is respected)");
+  // Twice is no mistake: an alias may hold one, the command line another.
+  for (CLI::Option* option : root.get_options()) option->take_last();
+  root.add_flag("--no-headers", globals.no_headers, "tables without their first line");
+  root.add_flag("-y,--yes", globals.yes, "do not ask");
+  root.add_flag("-v,--verbose", globals.verbose, "more about errors");
+  root.add_flag("-q,--quiet", globals.quiet, "no remarks on standard error, only warnings and errors");
+}
+
+// The first argument that is neither a flag nor the value of a global one.
+std::string FirstWord(const std::vector<std::string>& arguments) {
+  static const std::vector<std::string> kWithValue = {"--address", "-o", "--output", "--request-timeout", "--color"};
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (std::find(kWithValue.begin(), kWithValue.end(), arguments[i]) != kWithValue.end()) {
+      ++i;
+    } else if (!absl::StartsWith(arguments[i], "-")) {
+      return arguments[i];
+    }
+  }
+  return "";
+}
+
+std::vector<std::string> FlagsOf(const CLI::App& app) {
+  std::vector<std::string> flags;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+  }
+  return flags;
+}
+
+Failure ExplainParseError(const CLI::ParseError& error, CLI::App& root, const std::vector<std::string>& arguments) {
+  const std::vector<CLI::App*> parsed = root.get_subcommands();
+  CLI::App* verb = parsed.empty() ? nullptr : parsed.front();
+  Failure failure{ExitCode::kUsage, {}, verb ? "culvertctl " + verb->get_name() + " --help" : "culvertctl --help", ""};
+  std::vector<std::string> extras = root.remaining(true);
+  // Without a verb, an unknown word and no word at all are different slips.
+  if (const std::string word = FirstWord(arguments); verb == nullptr && !word.empty()) {
+    std::vector<std::string> names;
+    for (const CLI::App* one : root.get_subcommands({})) names.push_back(one->get_name());
+    failure.faults.push_back(
+        absl::StrFormat("unknown command \"%s\"%s", Visible(word.substr(0, 64)), manifest::DidYouMean(word, names)));
+    return failure;
+  }
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !extras.empty()) {
+    const std::string& extra = extras.front();
+    if (absl::StartsWith(extra, "-")) {
+      std::vector<std::string> flags = FlagsOf(root);
+      if (verb) {
+        for (std::string& flag : FlagsOf(*verb)) flags.push_back(std::move(flag));
+      }
+      failure.faults.push_back(absl::StrFormat("unknown flag %s%s", Visible(extra.substr(0, 64)),
+                                               manifest::DidYouMean(extra.substr(0, extra.find('=')), flags)));
+    } else {
+      failure.faults.push_back(absl::StrFormat("unexpected argument \"%s\"", Visible(extra.substr(0, 64))));
+    }
+    return failure;
+  }
+  if (verb == nullptr && arguments.empty()) {
+    failure.faults.push_back(
+        "a command is wanted: apply, get, delete, dial, top, status, close, export, explain or version");
+    return failure;
+  }
+  failure.faults.push_back(Visible(error.what()));
+  return failure;
+}
+
+Outcome ReadGlobals(Globals& globals, Streams& streams, const Environment& environment) {
+  static const std::pair<std::string_view, Format> kFormats[] = {{"", Format::kTable},
+                                                                 {"wide", Format::kWide},
+                                                                 {"json", Format::kJson},
+                                                                 {"yaml", Format::kYaml},
+                                                                 {"name", Format::kName}};
+  const auto* format = std::find_if(std::begin(kFormats), std::end(kFormats),
+                                    [&](const auto& one) { return one.first == globals.output; });
+  if (format == std::end(kFormats)) {
+    return Usage(absl::StrFormat("-o %s: unknown format%s", Visible(globals.output.substr(0, 64)),
+                                 manifest::DidYouMean(globals.output, {"wide", "json", "yaml", "name"})),
+                 "one of wide, json, yaml, name");
+  }
+  globals.format = format->second;
+  const auto timeout = manifest::ParseDuration(globals.timeout_text);
+  if (!timeout.ok()) return Usage("--request-timeout: " + std::string(timeout.status().message()));
+  constexpr int64_t kMaxSeconds = 86400;
+  globals.request_timeout =
+      std::chrono::seconds(std::min(timeout->seconds(), kMaxSeconds)) + std::chrono::nanoseconds(timeout->nanos());
+  if (globals.request_timeout <= Duration::zero()) return Usage("--request-timeout: must be above 0");
+  if (globals.color == "always") {
+    streams.color = true;
+  } else if (globals.color == "auto") {
+    const auto no_color = environment.get("NO_COLOR");
+    streams.color = streams.out_is_terminal && !(no_color && !no_color->empty()) && environment.get("TERM") != "dumb";
+  } else if (globals.color == "never") {
+    streams.color = false;
+  } else {
+    return Usage("--color: one of auto, always, never");
+  }
+  return std::nullopt;
+}
+
+Outcome RunVerb(Command& command, Globals& globals, Streams& streams, const Environment& environment) {
+  if (Outcome failed = ReadGlobals(globals, streams, environment)) return failed;
+  command.Complete(globals);
+  if (Outcome failed = command.Validate(globals)) return failed;
+  Client client(globals, environment);
+  Context context{globals, streams, client};
+  return command.Run(context);
+}
+
+}  // namespace
+
+CLI::App* AddVerb(CLI::App& root, const std::string& name, const std::string& description,
+                  const std::string& examples) {
+  CLI::App* app = root.add_subcommand(name, description);
+  std::string indented;
+  const std::vector<std::string> lines = absl::StrSplit(examples, '\n', absl::SkipEmpty());
+  for (const std::string& line : lines) indented += "  " + line + "\n";
+  if (!indented.empty()) indented.pop_back();
+  app->footer(indented);
+  app->fallthrough();
+  return app;
+}
+
+ExitCode RunCulvertctl(std::vector<std::string> arguments, Streams& streams, const Environment& environment) {
+  CLI::App root("Steers culvertd: tunnels over mKCP, declared, applied and watched.", "culvertctl");
+  root.formatter(std::make_shared<Formatter>());
+  root.footer(
+      "  culvertctl apply -f tunnels/         make what the files say so\n"
+      "  culvertctl get listeners             what is there, and how it does\n"
+      "  culvertctl top                       who sends how much right now\n"
+      "  culvertctl explain dialer.spec.kcp   what the fields of a file mean");
+  root.require_subcommand(1);
+  Globals globals;
+  AddGlobals(root, globals);
+  std::vector<Verb> verbs = AddVerbs(root);
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
+  try {
+    root.parse(reversed);
+  } catch (const CLI::CallForHelp&) {
+    streams.out << root.help();  // of the verb, when one was given
+    return ExitCode::kOk;
+  } catch (const CLI::ParseError& error) {
+    Print(ExplainParseError(error, root, arguments), globals.verbose, streams);
+    return ExitCode::kUsage;
+  }
+  for (Verb& verb : verbs) {
+    if (!verb.app->parsed()) continue;
+    const Outcome failed = RunVerb(*verb.command, globals, streams, environment);
+    streams.out.flush();
+    if (!failed) return ExitCode::kOk;
+    Print(*failed, globals.verbose, streams);
+    return failed->code;
+  }
+  return ExitCode::kUsage;
+}
+
+}  // namespace culvert::cli

@@ -1,0 +1,68 @@
+// The daemon as a command sees it: connects on first use, gives every call a deadline, turns what goes wrong into a
+// Failure. Thread: confined to the command.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "cli/address.h"
+#include "cli/failure.h"
+#include "cli/globals.h"
+#include "cli/kinds.h"
+#include "culvert/v1/config.pb.h"
+#include "culvert/v1/session.pb.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+
+namespace culvert::cli {
+
+class Client {
+ public:
+  Client(const Globals& globals, const Environment& environment) : globals_(globals), environment_(environment) {}
+
+  // Finds the socket, waiting up to kSocketPatience. Later calls answer at once.
+  Outcome Connect();
+  // REQUIRES: Connect() went well.
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+
+  // Calls one unary method with the deadline of --request-timeout:
+  //   client.Call<v1::ListenerService>(&v1::ListenerService::Stub::GetListener, request, &response)
+  template <typename Service, typename Request, typename Response>
+  Outcome Call(grpc::Status (Service::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+               const Request& request, Response* response) {
+    if (Outcome failed = Connect()) return failed;
+    const grpc::Status status = RawCall<Service>(method, request, response);
+    if (status.ok()) return std::nullopt;
+    return Explain(status);
+  }
+  // The same, for those who look at the status themselves. REQUIRES: Connect() went well.
+  template <typename Service, typename Request, typename Response>
+  grpc::Status RawCall(grpc::Status (Service::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                       const Request& request, Response* response) {
+    grpc::ClientContext context;
+    SetDeadline(context, globals_.request_timeout);
+    const std::unique_ptr<typename Service::Stub> stub = Service::NewStub(channel_);
+    return (stub.get()->*method)(&context, request, response);
+  }
+
+  // The failure for a status that is not OK, with advice where there is some.
+  Failure Explain(const grpc::Status& status) const;
+  static void SetDeadline(grpc::ClientContext& context, Duration timeout);
+
+ private:
+  const Globals& globals_;
+  const Environment& environment_;
+  std::string path_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+// All objects of a declared kind, page by page, sorted by name as the daemon sorts them. REQUIRES: not kSession.
+Outcome ListObjects(Client& client, Kind kind, std::vector<v1::Object>& out);
+Outcome GetObject(Client& client, const Reference& reference, v1::Object& out);
+Outcome ListSessions(Client& client, std::vector<v1::Session>& out);
+Outcome GetSession(Client& client, const std::string& name, v1::Session& out);
+
+}  // namespace culvert::cli

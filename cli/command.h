@@ -1,0 +1,52 @@
+// A verb of culvertctl. Life: the parser fills its members; Complete derives what can be derived; Validate refuses what
+// makes no sense before anything is contacted; Run does it. One verb per file in cli/commands/. Thread: confined to
+// main.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "CLI/App.hpp"
+#include "cli/client.h"
+#include "cli/failure.h"
+#include "cli/globals.h"
+#include "cli/streams.h"
+
+namespace culvert::cli {
+
+struct Context {
+  const Globals& globals;
+  Streams& streams;
+  Client& client;
+};
+
+class Command {
+ public:
+  virtual ~Command() = default;
+  virtual void Complete(const Globals&) {}
+  virtual Outcome Validate(const Globals&) { return std::nullopt; }
+  virtual Outcome Run(Context& context) = 0;
+};
+
+// The subcommand of a verb with its flags bound to a command.
+struct Verb {
+  CLI::App* app;
+  std::unique_ptr<Command> command;
+};
+
+// Adds a subcommand that accepts the global flags behind it too. `examples`: one per line, without indentation.
+CLI::App* AddVerb(CLI::App& root, const std::string& name, const std::string& description, const std::string& examples);
+
+Verb AddApply(CLI::App& root);
+Verb AddClose(CLI::App& root);
+Verb AddDelete(CLI::App& root);
+Verb AddDial(CLI::App& root);
+Verb AddExplain(CLI::App& root);
+Verb AddExport(CLI::App& root);
+Verb AddGet(CLI::App& root);
+Verb AddStatus(CLI::App& root);
+Verb AddTop(CLI::App& root);
+Verb AddVersion(CLI::App& root);
+
+}  // namespace culvert::cli

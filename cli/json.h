@@ -1,0 +1,25 @@
+// Protobuf JSON: lowerCamelCase names, 64-bit integers as texts, fields that are not set left out.
+// Thread: any; no state.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "culvert/v1/config.pb.h"
+#include "culvert/v1/session.pb.h"
+#include "google/protobuf/message.h"
+
+namespace culvert::cli {
+
+// On one line, for streams.
+std::string ToJsonLine(const google::protobuf::Message& message);
+// Over several lines, ends with a newline.
+std::string ToJson(const google::protobuf::Message& message);
+
+// An object with apiVersion and kind in front: the file form in JSON, which apply reads.
+std::string ObjectToJson(const v1::Object& object);
+std::string SessionToJson(const v1::Session& session);
+// {"apiVersion": "culvert/v1", "kind": "List", "items": [...]} around documents made by the two above.
+std::string ListToJson(const std::vector<std::string>& items);
+
+}  // namespace culvert::cli

@@ -1,0 +1,32 @@
+// culvertctl: real streams, signals and surroundings around RunCulvertctl.
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "cli/app.h"
+#include "cli/interrupt.h"
+
+int main(int argc, char** argv) {
+  using namespace culvert::cli;
+  // gRPC's own log lines would mix with ours; what went wrong reaches us as a status.
+  ::setenv("GRPC_VERBOSITY", "NONE", 0);
+  InstallInterruptHandlers();
+  Environment environment;
+  environment.user_id = ::geteuid();
+  environment.get = [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    return value ? std::optional<std::string>(value) : std::nullopt;
+  };
+  Streams streams{std::cout, std::cerr, std::cin, ::isatty(STDIN_FILENO) == 1, ::isatty(STDOUT_FILENO) == 1};
+  const ExitCode code =
+      RunCulvertctl(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc), streams, environment);
+  std::cout.flush();
+  if (!std::cout && code == ExitCode::kOk) {
+    std::cerr << "error: standard output cannot be written\n";
+    return static_cast<int>(ExitCode::kServer);
+  }
+  return static_cast<int>(code);
+}

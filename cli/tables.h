@@ -1,0 +1,34 @@
+// Objects as rows: the columns of `get`. The default columns fit 80 characters in the usual case; -o wide adds to them.
+// Thread: any; no state.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cli/kinds.h"
+#include "cli/printer.h"
+#include "culvert/v1/config.pb.h"
+#include "culvert/v1/session.pb.h"
+
+namespace culvert::cli {
+
+struct TableOptions {
+  bool wide = false;
+  bool with_kind = false;   // "listener/local-pg" as NAME, where kinds are mixed
+  int64_t now_seconds = 0;  // Unix time, for AGE
+};
+
+// REQUIRES: all objects are of `kind`, which is a declared one.
+Table ObjectTable(Kind kind, const std::vector<v1::Object>& objects, const TableOptions& options);
+Table SessionTable(const std::vector<v1::Session>& sessions, const TableOptions& options);
+
+Cell StateCell(v1::State state);
+// "ACTIVE"; a number when it is newer than we are.
+std::string StateName(v1::State state);
+// "lsn/kcp-in" or "dl/site-b": who owns a session.
+std::string OwnerOf(const v1::Session& session);
+// "k3f9q2" of "sessions/k3f9q2".
+std::string SessionId(const v1::Session& session);
+
+}  // namespace culvert::cli

@@ -1,0 +1,266 @@
+// The flow, in the order of the functions below: Draft each change -> PutDrafts into a copy of the table -> judge the table
+// -> resolve keys -> stamp metadata.
+#include "server/change_plan.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "core/base/status_macros.h"
+#include "core/crypto/secret.h"
+#include "server/config_from_proto.h"
+#include "server/error_builder.h"
+#include "server/message_walk.h"
+#include "server/spec_defaults.h"
+#include "server/table_rules.h"
+#include "server/validate_object.h"
+
+namespace culvert::server {
+namespace {
+
+using Action = ChangeResult::Action;
+using Verb = Change::Verb;
+
+// A change on its way: the object as wanted, not yet an entry.
+struct Draft {
+  std::string prefix;  // of paths in errors
+  v1::Object object;
+  EntryPtr before;
+  std::vector<v1::Warning> warnings;
+};
+
+class Planner {
+ public:
+  Planner(const ObjectTable& table, const ChangeSet& set, const PlanContext& context)
+      : before_(table), set_(set), context_(context) {
+    plan_.table = table;
+    plan_.results.resize(set.changes.size());
+  }
+
+  absl::StatusOr<ChangePlan> Run() {
+    std::vector<Draft> drafts(set_.changes.size());
+    for (size_t i = 0; i < drafts.size(); ++i) CULVERT_RETURN_IF_ERROR(DraftOne(i, drafts[i]));
+    if (!violations_.empty()) return InvalidFields(violations_);
+    CULVERT_RETURN_IF_ERROR(CheckManagers(drafts));
+    for (size_t i = 0; i < drafts.size(); ++i) CULVERT_RETURN_IF_ERROR(Finish(i, drafts[i]));
+    JudgeTable(drafts);
+    if (!violations_.empty()) return InvalidFields(violations_);
+    if (plan_.table.size() > kMaxObjects) return LimitExceeded("declared objects", kMaxObjects);
+    return std::move(plan_);
+  }
+
+ private:
+  absl::Status DraftOne(size_t index, Draft& draft);
+  absl::Status DraftUpdate(const Change& change, Draft& draft);
+  absl::Status CheckManagers(const std::vector<Draft>& drafts) const;
+  absl::Status Finish(size_t index, Draft& draft);
+  absl::Status Delete(const Change& change, ChangeResult& result);
+  absl::Status ResolveKcp(Draft& draft, Entry& entry);
+  void Stamp(const Draft& draft, Entry& entry, ChangeResult& result);
+  void JudgeTable(const std::vector<Draft>& drafts);
+
+  const ObjectTable& before_;
+  const ChangeSet& set_;
+  const PlanContext& context_;
+  ChangePlan plan_;
+  Violations violations_;
+  std::map<ObjectKey, size_t> seen_;
+};
+
+absl::Status Planner::DraftOne(size_t index, Draft& draft) {
+  const Change& change = set_.changes[index];
+  if (set_.is_apply) draft.prefix = absl::StrFormat("objects[%d]", index);
+  if (change.verb == Verb::kDelete) return absl::OkStatus();
+
+  draft.object = change.object;
+  const std::optional<Kind> kind = KindOf(draft.object);
+  if (kind) {
+    ClearOutputOnly(MutableBodyOf(draft.object), draft.prefix, draft.warnings);
+    draft.before = before_.Find(KeyOf(draft.object));
+    if (change.verb == Verb::kUpdate) CULVERT_RETURN_IF_ERROR(DraftUpdate(change, draft));
+  }
+  const size_t faults_before = violations_.size();
+  ValidateObject(draft.object, draft.prefix, violations_, draft.warnings);
+  if (!kind || violations_.size() != faults_before) return absl::OkStatus();
+
+  const ObjectKey key = KeyOf(draft.object);
+  if (const auto [at, is_new] = seen_.try_emplace(key, index); !is_new) {
+    violations_.push_back({JoinPath(draft.prefix, "metadata.name"),
+                           absl::StrFormat("%s stands in objects[%d] too", key.ToString(), at->second)});
+  }
+  if (draft.before == nullptr) return absl::OkStatus();
+  if (change.verb == Verb::kCreate) return AlreadyExists(key);
+  FindImmutableChanges(BodyOf(draft.before->object), BodyOf(draft.object), draft.prefix, violations_);
+  if (key.kind == Kind::kListener && !SameSocketSettings(draft.before->object, draft.object)) {
+    // The sockets stay bound through every change of a listener (listener_sockets.h), so theirs are settled at creation.
+    violations_.push_back({JoinPath(draft.prefix, "spec.socket"),
+                           "cannot change while bound; delete the listener and create it anew", "FIELD_IMMUTABLE"});
+  }
+  const std::string& etag = MetadataOf(change.object).etag();
+  const std::string& current = MetadataOf(draft.before->object).etag();
+  if (!etag.empty() && etag != current) return EtagMismatch(key, current);
+  return absl::OkStatus();
+}
+
+absl::Status Planner::DraftUpdate(const Change& change, Draft& draft) {
+  if (draft.before == nullptr) {
+    return change.allow_missing ? absl::OkStatus() : NotFound(KeyOf(draft.object));
+  }
+  v1::Object merged = draft.before->object;
+  v1::Metadata patch_identity = MetadataOf(draft.object);
+  MergeUpdate(BodyOf(draft.object), change.mask_paths, MutableBodyOf(merged), violations_);
+  MutableMetadataOf(merged).set_name(patch_identity.name());  // a mask never renames
+  draft.object = std::move(merged);
+  return absl::OkStatus();
+}
+
+absl::Status Planner::CheckManagers(const std::vector<Draft>& drafts) const {
+  std::vector<ObjectKey> foreign;
+  for (const Draft& draft : drafts) {
+    if (!set_.is_apply || draft.before == nullptr) continue;
+    if (MetadataOf(draft.before->object).manager() != set_.manager) foreign.push_back(KeyOf(draft.object));
+  }
+  if (foreign.empty()) return absl::OkStatus();
+  return ManagedByOther(foreign, MetadataOf(before_.Find(foreign.front())->object).manager());
+}
+
+// Puts the outcome of one change into the planned table.
+absl::Status Planner::Finish(size_t index, Draft& draft) {
+  ChangeResult& result = plan_.results[index];
+  if (set_.changes[index].verb == Verb::kDelete) return Delete(set_.changes[index], result);
+  auto entry = std::make_shared<Entry>();
+  CULVERT_RETURN_IF_ERROR(ResolveKcp(draft, *entry));
+  result.key = KeyOf(draft.object);
+  result.before = draft.before;
+  Stamp(draft, *entry, result);
+  result.warnings = std::move(draft.warnings);
+  result.after = result.action == Action::kUnchanged ? draft.before : EntryPtr(std::move(entry));
+  plan_.table.Put(result.after);
+  return absl::OkStatus();
+}
+
+absl::Status Planner::Delete(const Change& change, ChangeResult& result) {
+  result.key = change.key;
+  result.before = before_.Find(change.key);
+  if (result.before == nullptr) {
+    result.action = Action::kMissing;
+    return change.allow_missing ? absl::OkStatus() : NotFound(change.key);
+  }
+  const std::string& current = MetadataOf(result.before->object).etag();
+  if (!change.etag.empty() && change.etag != current) return EtagMismatch(change.key, current);
+  const std::vector<ObjectKey> referrers = before_.ReferrersOf(change.key);
+  if (!referrers.empty() && !change.force) return ResourceInUse(change.key, referrers);
+  result.action = Action::kDeleted;
+  result.disruptive = true;
+  plan_.table.Erase(change.key);
+  for (const ObjectKey& referrer : referrers) plan_.table.Erase(referrer);
+  plan_.also_deleted.insert(plan_.also_deleted.end(), referrers.begin(), referrers.end());
+  return absl::OkStatus();
+}
+
+// Reads the seed file, if any, and makes the KCP settings.
+absl::Status Planner::ResolveKcp(Draft& draft, Entry& entry) {
+  const bool is_kcp =
+      (draft.object.has_listener() && draft.object.listener().spec().transport() == v1::TRANSPORT_KCP) ||
+      (draft.object.has_dialer() && draft.object.dialer().spec().transport() == v1::TRANSPORT_KCP);
+  if (!is_kcp) return absl::OkStatus();
+  const v1::KcpSpec* spec = KcpOf(draft.object);
+  std::optional<std::string> file_seed;
+  if (spec != nullptr && !spec->seed_file().empty()) {
+    const std::string field = JoinPath(draft.prefix, "spec.kcp.seed_file");
+    absl::StatusOr<std::string> content = context_.read_seed_file(spec->seed_file(), field);
+    if (!content.ok()) return std::move(content).status();
+    file_seed = *std::move(content);
+    if (file_seed->empty()) {
+      violations_.push_back({field, "the file holds no seed"});
+      return absl::OkStatus();
+    }
+    WarnOfShortSeed(file_seed->size(), field, draft.warnings);
+    entry.seed_file_fingerprint = (*context_.hash)(AsBytes(*file_seed));
+  }
+  absl::StatusOr<std::shared_ptr<const kcp::KcpConfig>> config =
+      ToKcpConfig(spec != nullptr ? *spec : v1::KcpSpec(), file_seed);
+  if (file_seed) SecureErase({reinterpret_cast<uint8_t*>(file_seed->data()), file_seed->size()});
+  if (!config.ok()) {
+    violations_.push_back({JoinPath(draft.prefix, "spec.kcp"), std::string(config.status().message())});
+    return absl::OkStatus();
+  }
+  entry.kcp = *std::move(config);
+  return absl::OkStatus();
+}
+
+// Decides what the change amounts to and completes the metadata.
+void Planner::Stamp(const Draft& draft, Entry& entry, ChangeResult& result) {
+  entry.object = draft.object;
+  v1::Metadata& metadata = MutableMetadataOf(entry.object);
+  const google::protobuf::Timestamp now = google::protobuf::util::TimeUtil::NanosecondsToTimestamp(context_.now_unix_ns);
+  metadata.set_etag(EtagOf(entry.object, *context_.hash));
+  if (draft.before == nullptr) {
+    result.action = Action::kCreated;
+    metadata.set_uid(absl::StrFormat("%016x%016x", context_.random->NextU64(), context_.random->NextU64()));
+    *metadata.mutable_create_time() = now;
+    *metadata.mutable_update_time() = now;
+    metadata.set_generation(1);
+    metadata.set_manager(set_.manager);
+    entry.incarnation = (*context_.next_incarnation)++;
+    return;
+  }
+
+  const v1::Metadata& before = MetadataOf(draft.before->object);
+  v1::Object same_etag = draft.before->object;
+  MutableMetadataOf(same_etag).set_etag(metadata.etag());
+  result.changed_paths = ChangedPaths(BodyOf(same_etag), BodyOf(entry.object));
+  const bool seed_changed = entry.seed_file_fingerprint != draft.before->seed_file_fingerprint;
+  const std::string seed_path = "spec.kcp.seed_file";
+  if (seed_changed && std::ranges::find(result.changed_paths, seed_path) == result.changed_paths.end()) {
+    result.changed_paths.push_back(seed_path);
+  }
+  if (result.changed_paths.empty()) {
+    result.action = Action::kUnchanged;
+    return;
+  }
+  result.action = Action::kConfigured;
+  result.disruptive = seed_changed || IsDisruptive(draft.before->object, entry.object);
+  const bool spec_changed = std::ranges::any_of(result.changed_paths, [](const std::string& path) {
+    return path.starts_with("spec");
+  });
+  metadata.set_uid(before.uid());
+  *metadata.mutable_create_time() = before.create_time();
+  *metadata.mutable_update_time() = now;
+  metadata.set_generation(before.generation() + (spec_changed ? 1 : 0));
+  metadata.set_manager(before.manager());
+  entry.incarnation = result.disruptive ? (*context_.next_incarnation)++ : draft.before->incarnation;
+  if (!result.disruptive) entry.kcp = draft.before->kcp;
+}
+
+void Planner::JudgeTable(const std::vector<Draft>& drafts) {
+  const TableRules rules(plan_.table);
+  for (size_t i = 0; i < drafts.size(); ++i) {
+    if (plan_.results[i].after != nullptr) rules.Check(*plan_.results[i].after, drafts[i].prefix, violations_);
+  }
+}
+
+}  // namespace
+
+std::string EtagOf(const v1::Object& object, const KeyedHash& hash) {
+  // Maps have no order in memory; sorted here, equal objects have equal bytes.
+  v1::Object subject = object;
+  v1::Metadata& metadata = MutableMetadataOf(subject);
+  v1::Metadata kept;
+  kept.set_name(metadata.name());
+  *kept.mutable_labels() = metadata.labels();
+  *kept.mutable_annotations() = metadata.annotations();
+  metadata = kept;
+  std::string bytes = DeterministicBytes(subject);
+  const uint64_t value = hash(AsBytes(bytes));
+  SecureErase({reinterpret_cast<uint8_t*>(bytes.data()), bytes.size()});
+  return absl::StrFormat("\"%016x\"", value);
+}
+
+absl::StatusOr<ChangePlan> MakePlan(const ObjectTable& table, const ChangeSet& set, const PlanContext& context) {
+  return Planner(table, set, context).Run();
+}
+
+}  // namespace culvert::server

@@ -1,0 +1,80 @@
+// ChangePlan: from a set of requested changes and the table as it is to the table as it shall be, without doing anything yet.
+// A pure function but for reading seed files, which are part of what is wanted.
+//
+// In order: each change is validated by itself and merged with what exists; then the table that would result is judged as a
+// whole (names that are referred to exist, a listener carries one forward, no address twice); then preconditions (etag,
+// manager, references of what is deleted); then keys are made. All violations of a request are collected; one change that is
+// refused refuses all.
+// Thread: the control thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/base/random.h"
+#include "core/crypto/keyed_hash.h"
+#include "server/object_table.h"
+#include "server/violation.h"
+
+namespace culvert::server {
+
+struct Change {
+  enum class Verb : uint8_t {
+    kCreate,  // it must not exist
+    kUpdate,  // merge `object` into what exists
+    kApply,   // make it exist as given
+    kDelete,
+  };
+  Verb verb = Verb::kApply;
+  v1::Object object;                    // kCreate, kUpdate, kApply
+  std::vector<std::string> mask_paths;  // kUpdate; see MergeUpdate
+  ObjectKey key;                        // kDelete
+  std::string etag;                     // kDelete; the others have theirs in the object's metadata
+  bool allow_missing = false;           // kUpdate: create it then; kDelete: no error then
+  bool force = false;                   // kDelete: with the forwards that refer to it
+};
+
+struct ChangeSet {
+  std::vector<Change> changes;
+  std::string manager;     // "api" or "file": who asks
+  bool is_apply = false;   // paths begin with "objects[N]"; objects of other managers are refused
+};
+
+struct ChangeResult {
+  enum class Action : uint8_t { kCreated, kConfigured, kUnchanged, kDeleted, kMissing };
+  Action action = Action::kUnchanged;
+  ObjectKey key;
+  EntryPtr before;         // nullptr: it did not exist
+  EntryPtr after;          // nullptr: it is gone
+  bool disruptive = false; // live sessions end
+  std::vector<std::string> changed_paths;
+  std::vector<v1::Warning> warnings;
+};
+
+struct ChangePlan {
+  ObjectTable table;                  // as it shall be
+  std::vector<ChangeResult> results;  // one for each change, in their order
+  std::vector<ObjectKey> also_deleted;  // forwards that a forced deletion takes along
+};
+
+// What planning draws on that is not in the request.
+struct PlanContext {
+  const KeyedHash* hash = nullptr;            // keyed anew in every run: an etag must not be a way to guess a seed offline
+  RandomSource* random = nullptr;       // uids
+  uint64_t* next_incarnation = nullptr;
+  int64_t now_unix_ns = 0;
+  std::function<absl::StatusOr<std::string>(const std::string& path, const std::string& field)> read_seed_file;
+};
+
+inline constexpr size_t kMaxObjects = 10000;
+
+// Errors: INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, ABORTED, FAILED_PRECONDITION, RESOURCE_EXHAUSTED; see error_builder.h.
+absl::StatusOr<ChangePlan> MakePlan(const ObjectTable& table, const ChangeSet& set, const PlanContext& context);
+
+// The etag of an object: a quoted keyed hash of spec, labels and annotations.
+std::string EtagOf(const v1::Object& object, const KeyedHash& hash);
+
+}  // namespace culvert::server

@@ -1,0 +1,59 @@
+// Daemon: the parts of culvertd, started and stopped in order.
+// Thread: main's; RequestStop's steps may run on another thread while main waits for signals.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/crypto/system_random.h"
+#include "server/control_server.h"
+#include "server/control_thread.h"
+#include "server/file_objects.h"
+#include "server/listener_sockets.h"
+#include "server/options.h"
+#include "server/page.h"
+#include "server/resolver.h"
+#include "server/stats_hub.h"
+#include "server/supervisor.h"
+#include "server/worker.h"
+
+namespace culvert::server {
+
+// Why a start failed: what to print, a line per fault, and the exit status.
+struct StartFailure {
+  int exit_code = 1;
+  std::vector<std::string> lines;
+};
+
+class Daemon {
+ public:
+  explicit Daemon(Options options) : options_(std::move(options)) {}
+  ~Daemon();
+
+  // Reads the configuration, starts workers, makes the objects of files, serves. Nothing is bound before the configuration
+  // was read and found good.
+  [[nodiscard]] std::unique_ptr<StartFailure> Start();
+  // Health says NOT_SERVING, streams end, the API stops, sessions end in order within the drain timeout. Waits for all that.
+  void Stop();
+
+  const std::string& control_path() const { return options_.control_path; }
+
+ private:
+  std::unique_ptr<StartFailure> StartWorkers();
+  std::unique_ptr<StartFailure> ApplyFiles(const std::vector<manifest::SourceObject>& objects);
+  DaemonFacts Facts() const;
+
+  const Options options_;
+  SystemRandom random_;          // the control thread's, once that runs
+  std::unique_ptr<Resolver> resolver_;
+  std::vector<std::unique_ptr<WorkerControl>> workers_;
+  std::unique_ptr<SocketBinder> binder_;
+  std::unique_ptr<PageTokens> tokens_;
+  std::unique_ptr<ControlThread> thread_;
+  std::unique_ptr<Supervisor> supervisor_;
+  std::unique_ptr<StatsHub> hub_;
+  std::unique_ptr<ControlServer> server_;
+};
+
+}  // namespace culvert::server

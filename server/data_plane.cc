@@ -1,0 +1,190 @@
+// Flow of a turn (Settle): events of the endpoints wake relays, relays move bytes, endpoints send. Reports and changes of the
+// configuration are in data_plane_config.cc.
+#include "server/data_plane.h"
+
+#include <utility>
+
+#include "server/endpoint_driver.h"
+
+namespace culvert::server {
+namespace {
+
+constexpr size_t kMaxRelaysPerTurn = 1024;
+constexpr size_t kMaxProbes = 16;
+// Sessions that are over for us still repeat their goodbye until the peer has answered it; so long is it waited for.
+constexpr Duration kFarewell = std::chrono::milliseconds(500);
+
+}  // namespace
+
+DataPlane::DataPlane(WorkerContext& context) : context_(context), sessions_(context.index) {
+  context_.sessions = &sessions_;
+}
+
+DataPlane::~DataPlane() {
+  probes_.clear();
+  Abort();
+}
+
+bool DataPlane::Settle() {
+  bool more = DispatchEvents();
+  RunRelays();
+  EraseDoneRelays();
+  RunProbes();
+  // A stream that a relay just closed has its last figures now; once they are sent, the endpoint forgets it.
+  more |= DispatchEvents();
+
+  settling_.swap(context_.dirty_drivers);
+  for (EndpointDriver* driver : settling_) more |= driver->Settle();
+  // What sending brought about (a stream that timed out, say) is heard now and acted on in another turn.
+  for (EndpointDriver* driver : settling_) more |= driver->DispatchEvents();
+  settling_.clear();
+  return more || !ready_relays_.empty() || !context_.dirty_drivers.empty();
+}
+
+bool DataPlane::DispatchEvents() {
+  bool more = false;
+  // The list may grow while streams are woken; by index, because then it may move.
+  for (size_t i = 0; i < context_.dirty_drivers.size(); ++i) more |= context_.dirty_drivers[i]->DispatchEvents();
+  return more;
+}
+
+void DataPlane::Schedule(SlotHandle handle) {
+  Relay* relay = relays_.Find(handle);
+  if (relay == nullptr || std::exchange(relay->is_scheduled, true)) return;
+  ready_relays_.push_back(handle);
+}
+
+void DataPlane::RunRelays() {
+  running_relays_.swap(ready_relays_);
+  for (size_t i = 0; i < running_relays_.size(); ++i) {
+    if (i == kMaxRelaysPerTurn) {
+      // Those who waited go first in the next turn.
+      ready_relays_.insert(ready_relays_.begin(), running_relays_.begin() + kMaxRelaysPerTurn, running_relays_.end());
+      break;
+    }
+    const SlotHandle handle = running_relays_[i];
+    Relay* relay = relays_.Find(handle);
+    if (relay == nullptr) continue;
+    relay->is_scheduled = false;
+    if (relay->Run()) Schedule(handle);
+    if (relay->is_done()) done_relays_.push_back(handle);
+  }
+  running_relays_.clear();
+}
+
+void DataPlane::EraseDoneRelays() {
+  for (const SlotHandle handle : done_relays_) relays_.Erase(handle);
+  done_relays_.clear();
+}
+
+void DataPlane::RunProbes() {
+  std::erase_if(probes_, [](const std::unique_ptr<ProbeRun>& probe) { return probe->Run(); });
+}
+
+bool DataPlane::WantsStream(const ListenerRuntime& listener) {
+  if (is_stopping_) return false;
+  const ForwardRuntime* forward = ForwardOf(listener.config()->id.name);
+  return forward != nullptr && !forward->config->paused;
+}
+
+ForwardRuntime* DataPlane::ForwardOf(const std::string& listener) {
+  const auto found = forward_of_listener_.find(listener);
+  return found == forward_of_listener_.end() ? nullptr : found->second;
+}
+
+void DataPlane::OnAccepted(ListenerRuntime& listener, SessionStream accepted) {
+  ForwardRuntime& forward = *ForwardOf(listener.config()->id.name);
+  Relay::Parties parties{.listener = &listener, .forward = &forward, .far_tally = &direct_};
+  DialPlan plan;
+  if (!forward.config->dialer.empty()) {
+    const auto found = dialers_.find(forward.config->dialer);
+    if (found == dialers_.end() || !found->second->MayDial()) {
+      // It came in, but there is no way on.
+      forward.tally.OnFailed();
+      if (found != dialers_.end()) found->second->tally().OnFailed();
+      accepted.stream->Reset(CloseReason::kAborted);
+      return;
+    }
+    DialerRuntime& dialer = *found->second;
+    parties.dialer = &dialer;
+    parties.far_tally = &dialer.tally();
+    plan = {.transport = dialer.config()->transport,
+            .targets = dialer.NextTargets(),
+            .dialer = &dialer,
+            .socket = dialer.config()->socket,
+            .timeout = dialer.config()->dial_timeout};
+  } else {
+    plan = {.targets = {&forward.destination}, .timeout = DialerConfig().dial_timeout};
+  }
+  const SlotHandle handle =
+      relays_.Emplace(context_, static_cast<Relay::Host&>(*this), parties, std::move(accepted));
+  relays_.Find(handle)->Start(handle, std::move(plan));
+}
+
+void DataPlane::EndRelays(bool in_order, const std::function<bool(const Relay&)>& is_meant) {
+  relays_.ForEach([&](SlotHandle handle, Relay& relay) {
+    if (!is_meant(relay)) return;
+    relay.End(in_order);
+    relays_.Erase(handle);
+  });
+}
+
+bool DataPlane::CloseSession(std::string_view id, bool graceful) {
+  const auto handle = sessions_.Parse(id);
+  const Session* session = handle ? sessions_.Find(*handle) : nullptr;
+  if (session == nullptr) return false;
+  if (Relay* relay = relays_.Find(session->relay)) {
+    const SlotHandle relay_handle = session->relay;
+    relay->End(graceful);
+    relays_.Erase(relay_handle);
+    return true;
+  }
+  // Its relay is gone already: an mKCP session that still delivers what was written.
+  if (session->driver != nullptr && !graceful) {
+    session->driver->endpoint().Abort(context_.now, session->stream, CloseReason::kAdmin);
+    session->driver->MarkDirty();
+  }
+  return true;
+}
+
+void DataPlane::Probe(ProbeRequest request, std::function<void(ProbeStep)> on_step) {
+  if (is_stopping_ || probes_.size() >= kMaxProbes) {
+    ProbeStep refused;
+    refused.attempt = 1;
+    refused.target = request.dialer->targets.front().ToString();
+    refused.error_reason = "BUSY";
+    refused.error_message = is_stopping_ ? "the daemon is stopping" : "too many probes run at once";
+    refused.last = true;
+    return on_step(std::move(refused));
+  }
+  probes_.push_back(std::make_unique<ProbeRun>(context_, std::move(request), std::move(on_step)));
+}
+
+void DataPlane::BeginStop() {
+  is_stopping_ = true;
+  farewell_until_ = context_.now + kFarewell;
+  for (const auto& probe : probes_) probe->Cancel();
+  probes_.clear();
+  for (const auto& [name, listener] : listeners_) listener->StopAccepting();
+  EndRelays(/*in_order=*/true, [](const Relay&) { return true; });
+}
+
+bool DataPlane::is_idle() const {
+  if (!relays_.empty() || sessions_.size() > 0) return false;
+  if (context_.now >= farewell_until_) return true;
+  for (const auto& [name, listener] : listeners_) {
+    if (listener->has_endpoint_sessions()) return false;
+  }
+  for (const auto& [name, dialer] : dialers_) {
+    if (dialer->has_endpoint_sessions()) return false;
+  }
+  return true;
+}
+
+void DataPlane::Abort() {
+  EndRelays(/*in_order=*/false, [](const Relay&) { return true; });
+  for (const auto& [name, listener] : listeners_) listener->Shutdown(CloseReason::kAdmin);
+  for (const auto& [name, dialer] : dialers_) dialer->Shutdown(CloseReason::kAdmin);
+}
+
+}  // namespace culvert::server

@@ -1,0 +1,153 @@
+// Changes of the configuration, and reports.
+#include <string>
+#include <utility>
+
+#include "core/base/log.h"
+#include "core/io/monotonic_clock.h"
+#include "server/data_plane.h"
+
+namespace culvert::server {
+namespace {
+
+// The config in `wanted` with the id of `current`, which lives on under it; nullptr: there is none.
+template <typename Config>
+std::shared_ptr<const Config> Successor(const std::vector<std::shared_ptr<const Config>>& wanted, const ObjectId& current) {
+  for (const auto& config : wanted) {
+    if (config->id == current) return config;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+WorkerReport DataPlane::Update(const Routing& routing, std::vector<ListenerSocket> sockets) {
+  WorkerReport gone;
+  gone.worker = context_.index;
+  gone.taken_at = context_.now;
+  UpdateListeners(routing, std::move(sockets), gone);
+  UpdateDialers(routing, gone);
+  UpdateForwards(routing, gone);
+  return gone;
+}
+
+void DataPlane::RemoveForward(ForwardRuntime& forward, WorkerReport& gone) {
+  EndRelays(/*in_order=*/false, [&](const Relay& relay) { return relay.parties().forward == &forward; });
+  gone.forwards[forward.config->id.name] += forward.tally.counters;
+}
+
+void DataPlane::RemoveDialer(DialerRuntime& dialer, WorkerReport& gone) {
+  EndRelays(/*in_order=*/false, [&](const Relay& relay) { return relay.parties().dialer == &dialer; });
+  dialer.Shutdown(CloseReason::kAdmin);
+  gone.dialers[dialer.config()->id.name] += dialer.Counters();
+  removed_ += dialer.Counters();
+}
+
+void DataPlane::RemoveListener(ListenerRuntime& listener, WorkerReport& gone) {
+  EndRelays(/*in_order=*/false, [&](const Relay& relay) { return relay.parties().listener == &listener; });
+  listener.Shutdown(CloseReason::kAdmin);
+  gone.listeners[listener.config()->id.name] += listener.Counters();
+  removed_ += listener.Counters();
+}
+
+void DataPlane::UpdateForwards(const Routing& routing, WorkerReport& gone) {
+  forward_of_listener_.clear();
+  for (auto it = forwards_.begin(); it != forwards_.end();) {
+    ForwardRuntime& forward = *it->second;
+    if (const auto config = Successor(routing.forwards, forward.config->id)) {
+      forward.config = config;
+      forward.destination.target = config->destination;
+      ++it;
+    } else {
+      RemoveForward(forward, gone);
+      it = forwards_.erase(it);
+    }
+  }
+  for (const auto& config : routing.forwards) {
+    std::unique_ptr<ForwardRuntime>& forward = forwards_[config->id.name];
+    if (!forward) {
+      forward = std::make_unique<ForwardRuntime>();
+      forward->config = config;
+      forward->destination.target = config->destination;
+    }
+    forward_of_listener_[config->listener] = forward.get();
+  }
+}
+
+void DataPlane::UpdateDialers(const Routing& routing, WorkerReport& gone) {
+  for (auto it = dialers_.begin(); it != dialers_.end();) {
+    if (auto config = Successor(routing.dialers, it->second->config()->id)) {
+      it->second->set_config(std::move(config));
+      ++it;
+    } else {
+      RemoveDialer(*it->second, gone);
+      it = dialers_.erase(it);
+    }
+  }
+  for (const auto& config : routing.dialers) {
+    std::unique_ptr<DialerRuntime>& dialer = dialers_[config->id.name];
+    if (!dialer) dialer = std::make_unique<DialerRuntime>(context_, config);
+  }
+}
+
+void DataPlane::UpdateListeners(const Routing& routing, std::vector<ListenerSocket> sockets, WorkerReport& gone) {
+  for (auto it = listeners_.begin(); it != listeners_.end();) {
+    if (auto config = Successor(routing.listeners, it->second->config()->id)) {
+      it->second->set_config(std::move(config));
+      ++it;
+    } else {
+      RemoveListener(*it->second, gone);
+      it = listeners_.erase(it);
+    }
+  }
+  for (const auto& config : routing.listeners) {
+    if (listeners_.contains(config->id.name)) continue;
+    ListenerSocket socket;
+    for (ListenerSocket& candidate : sockets) {
+      if (candidate.listener == config->id) socket = std::move(candidate);
+    }
+    auto listener = ListenerRuntime::Create(context_, *this, config, std::move(socket));
+    if (listener.ok()) {
+      listeners_[config->id.name] = *std::move(listener);
+    } else {
+      Log(LogLevel::kError, "worker", "a listener cannot run here",
+          {{"listener", config->id.name}, {"error", std::string(listener.status().message())}});
+    }
+  }
+}
+
+WorkerReport DataPlane::Report(bool with_sessions) {
+  WorkerReport report;
+  report.worker = context_.index;
+  report.taken_at = context_.now;
+  report.cpu_time = io::ThreadCpuTime();
+  for (const auto& [name, listener] : listeners_) report.listeners[name] = listener->Counters();
+  for (const auto& [name, dialer] : dialers_) report.dialers[name] = dialer->Counters();
+  for (const auto& [name, forward] : forwards_) report.forwards[name] = forward->tally.counters;
+  ObjectCounters direct = direct_.counters;
+
+  sessions_.ForEach([&](SlotHandle handle, Session& session) {
+    const SessionStats stats = SessionRegistry::StatsOf(session, context_.now);
+    ObjectCounters& owner = session.listener ? report.listeners[session.listener->id.name]
+                            : session.dialer ? report.dialers[session.dialer->id.name]
+                                             : direct;
+    AddSession(stats, owner);
+    if (session.target != nullptr && stats.validated) {
+      // It answers: what went wrong before is over.
+      session.target->error_reason.clear();
+      session.target->error_message.clear();
+    }
+    if (with_sessions) report.sessions.push_back(sessions_.SnapshotOf(handle, session, stats));
+  });
+
+  for (const auto& [name, dialer] : dialers_) {
+    report.targets[name] = dialer->ReportTargets();
+    if (const auto* granted = dialer->granted()) report.dialer_sockets[name] = *granted;
+  }
+  report.total = removed_;
+  report.total += direct;
+  for (const auto& [name, counters] : report.listeners) report.total += counters;
+  for (const auto& [name, counters] : report.dialers) report.total += counters;
+  return report;
+}
+
+}  // namespace culvert::server

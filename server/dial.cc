@@ -1,0 +1,173 @@
+// Flow: BeginTarget resolves → OnResolved → TryNextAddress connects → OnIo or OnTimer tells how that went → the next address,
+// the next target, or the end.
+#include "server/dial.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/io/socket_status.h"
+#include "server/dialer_runtime.h"
+#include "server/endpoint_driver.h"
+#include "server/socket_options.h"
+#include "server/worker_context.h"
+
+namespace culvert::server {
+
+using Phase = ProbeStep::Phase;
+
+namespace {
+
+constexpr ptrdiff_t kMaxAddresses = 16;  // of one name
+
+}  // namespace
+
+Dial::Dial(WorkerContext& context, DialPlan plan, StreamObserver& observer)
+    : context_(context), plan_(std::move(plan)), observer_(observer), timer_(context.timers, *this) {
+  if (plan_.dialer != nullptr) plan_.dialer->OnDialBegun();
+}
+
+Dial::~Dial() {
+  Finish();
+  if (connection_ && connection_->driver != nullptr) {
+    connection_->driver->endpoint().Abort(context_.now, connection_->stream, CloseReason::kAborted);
+    connection_->driver->MarkDirty();
+  }
+  if (plan_.dialer != nullptr) plan_.dialer->OnDialEnded();
+}
+
+void Dial::Start() {
+  deadline_ = context_.now + plan_.timeout;
+  BeginTarget();
+  is_started_ = true;
+}
+
+void Dial::BeginTarget() {
+  steps_.clear();
+  const std::string& host = target().target.host;
+  if (const auto addresses = context_.resolver->ResolveNow(host)) return OnResolved(*addresses);
+
+  resolving_ = context_.resolving_dials.Emplace(this);
+  // The answer comes on another thread: it goes through the mailbox and finds us by handle, if we are still there.
+  const auto done = [context = &context_, mailbox = context_.mailbox,
+                     handle = resolving_](const absl::StatusOr<Resolver::Addresses>& answer) {
+    // A full mailbox loses the answer; the deadline then ends the wait.
+    static_cast<void>(mailbox->Post([context, handle, answer] {
+      Dial** dial = context->resolving_dials.Find(handle);
+      if (dial != nullptr) (*dial)->OnResolved(answer);
+    }));
+  };
+  if (context_.resolver->Resolve(host, done)) return timer_.Set(deadline_);
+  Fail(Phase::kResolve, "RESOLVE_FAILED", absl::StrCat("resolve ", host, ": too many names wait to be resolved"));
+  FailTarget();
+}
+
+void Dial::OnResolved(const absl::StatusOr<Resolver::Addresses>& addresses) {
+  context_.resolving_dials.Erase(std::exchange(resolving_, {}));
+  timer_.Cancel();
+  if (!addresses.ok()) {
+    Fail(Phase::kResolve, "RESOLVE_FAILED", std::string(addresses.status().message()));
+    return FailTarget();
+  }
+  steps_.push_back({Phase::kResolve, {}, context_.now});
+  addresses_.assign(addresses->begin(), addresses->begin() + std::min<ptrdiff_t>(std::ssize(*addresses), kMaxAddresses));
+  next_address_ = 0;
+  target().addresses.clear();
+  for (const IpAddress& address : addresses_) target().addresses.push_back(address.ToString());
+  TryNextAddress();
+}
+
+void Dial::TryNextAddress() {
+  if (next_address_ == addresses_.size()) return FailTarget();
+  trying_ = {addresses_[next_address_++], target().target.port};
+  if (plan_.transport == Transport::kKcp) return ConnectKcp(trying_);
+  ConnectTcp(trying_);
+}
+
+void Dial::ConnectTcp(const SocketAddress& address) {
+  auto socket = io::TcpSocket::Connect(address, plan_.socket.bind_address, ToIoOptions(plan_.socket));
+  if (!socket.ok()) return FailAddress(Phase::kSocket, socket.status());
+  const absl::Status watched = context_.reactor->Add(socket->fd(), io::kWritable, *this);
+  if (!watched.ok()) return FailAddress(Phase::kSocket, watched);
+  steps_.push_back({Phase::kSocket, address, context_.now});
+  connecting_ = *std::move(socket);
+  // An address that swallows everything must leave time for those behind it.
+  const auto left = static_cast<int64_t>(addresses_.size() - next_address_ + plan_.targets.size() - target_);
+  timer_.Set(context_.now + (deadline_ - context_.now) / std::max<int64_t>(left, 1));
+}
+
+void Dial::ConnectKcp(const SocketAddress& address) {
+  const auto driver = plan_.dialer->DriverFor(address.ip.family());
+  if (!driver.ok()) return FailAddress(Phase::kSocket, driver.status());
+  const auto stream = (*driver)->endpoint().Connect(context_.now, address);
+  if (!stream.ok()) return FailAddress(Phase::kSocket, stream.status());
+  steps_.push_back({Phase::kSocket, address, context_.now});
+  (*driver)->MarkDirty();
+  Succeed({.driver = *driver, .stream = *stream, .remote = address, .target = &target()});
+}
+
+void Dial::OnIo(uint32_t /*ready*/) {
+  context_.reactor->Remove(connecting_.fd());
+  timer_.Cancel();
+  const absl::Status status = connecting_.FinishConnect();
+  if (!status.ok()) {
+    connecting_ = {};
+    return FailAddress(Phase::kHandshake, status);
+  }
+  target().error_reason.clear();
+  target().error_message.clear();
+  Succeed({.tcp = std::exchange(connecting_, {}), .remote = trying_, .target = &target()});
+}
+
+void Dial::OnTimer(TimePoint /*now*/) {
+  if (!resolving_.is_null()) {
+    context_.resolving_dials.Erase(std::exchange(resolving_, {}));
+    Fail(Phase::kResolve, "RESOLVE_FAILED", absl::StrCat("resolve ", target().target.host, ": no answer in time"));
+    return FailTarget();
+  }
+  context_.reactor->Remove(connecting_.fd());
+  connecting_.Reset();
+  Fail(Phase::kHandshake, "CONNECT_TIMEOUT", absl::StrCat("connect ", trying_.ToString(), ": no answer in time"));
+  TryNextAddress();
+}
+
+void Dial::Fail(Phase phase, const std::string& reason, const std::string& message) {
+  error_phase_ = phase;
+  error_reason_ = reason;
+  error_message_ = message;
+}
+
+void Dial::FailAddress(Phase phase, const absl::Status& status) {
+  const std::string reason = io::ReasonOf(status);
+  Fail(phase, reason.empty() ? "SOCKET_FAILED" : reason, std::string(status.message()));
+  TryNextAddress();
+}
+
+void Dial::FailTarget() {
+  if (plan_.dialer != nullptr) plan_.dialer->OnTargetFailed(target(), error_reason_, error_message_);
+  if (target_ + 1 < plan_.targets.size() && context_.now < deadline_) {
+    ++target_;
+    return BeginTarget();
+  }
+  Finish();
+  if (is_started_) observer_.OnStreamReady();
+}
+
+void Dial::Succeed(Connection connection) {
+  connection_ = std::move(connection);
+  Finish();
+  if (is_started_) observer_.OnStreamReady();
+}
+
+void Dial::Finish() {
+  is_done_ = true;
+  timer_.Cancel();
+  if (!resolving_.is_null()) context_.resolving_dials.Erase(std::exchange(resolving_, {}));
+  if (connecting_.is_open()) {
+    context_.reactor->Remove(connecting_.fd());
+    connecting_.Reset();
+  }
+}
+
+}  // namespace culvert::server

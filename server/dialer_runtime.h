@@ -1,0 +1,71 @@
+// DialerRuntime: a dialer on one worker. It decides which targets to try in which order, remembers how they fare, and for mKCP
+// owns a UDP socket with its endpoint per address family, made when first needed, through which all its sessions go.
+// Thread: confined to one worker.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/config.h"
+#include "server/endpoint_driver.h"
+#include "server/object_tally.h"
+#include "server/session_registry.h"
+#include "server/worker.h"
+
+namespace culvert::server {
+
+class DialerRuntime final : private EndpointDriver::Owner {
+ public:
+  DialerRuntime(WorkerContext& context, std::shared_ptr<const DialerConfig> config);
+  ~DialerRuntime();
+  DialerRuntime(const DialerRuntime&) = delete;
+  DialerRuntime& operator=(const DialerRuntime&) = delete;
+
+  [[nodiscard]] const std::shared_ptr<const DialerConfig>& config() const { return config_; }
+  // REQUIRES: the same id.
+  void set_config(std::shared_ptr<const DialerConfig> config) { config_ = std::move(config); }
+
+  // Whether another stream may be opened now: not paused, not at max_sessions.
+  [[nodiscard]] bool MayDial() const;
+  // The targets to try for one stream: in turn, those that failed a moment ago last.
+  [[nodiscard]] std::vector<TargetState*> NextTargets();
+  // A target could not be reached. Kept for reports; others are tried first for a while.
+  void OnTargetFailed(TargetState& target, const std::string& reason, const std::string& message);
+
+  // The endpoint for peers of `family`. Errors: those of UdpSocket::Bind, FAILED_PRECONDITION when bind_address is of
+  // another family. REQUIRES: transport kKcp.
+  [[nodiscard]] absl::StatusOr<EndpointDriver*> DriverFor(IpAddress::Family family);
+
+  [[nodiscard]] ObjectTally& tally() { return tally_; }
+  void OnDialBegun() { ++dials_under_way_; }
+  void OnDialEnded() { --dials_under_way_; }
+
+  // Tally and endpoints, without live sessions.
+  [[nodiscard]] ObjectCounters Counters() const;
+  [[nodiscard]] std::vector<TargetReport> ReportTargets() const;
+  // What was granted to its sockets; nullptr: it has none yet.
+  [[nodiscard]] const io::UdpSocket::Granted* granted() const;
+  // Whether an endpoint still has connections, those included that are over for us.
+  [[nodiscard]] bool has_endpoint_sessions() const;
+  // Ends every session; see EndpointDriver::Shutdown.
+  void Shutdown(CloseReason reason);
+
+ private:
+  void OnOpened(EndpointDriver& driver, StreamHandle stream) override;
+  void OnSessionClosed(SlotHandle session, CloseReason reason, const SessionStats& final_stats) override;
+
+  WorkerContext& context_;
+  std::shared_ptr<const DialerConfig> config_;
+  ObjectTally tally_;
+  std::deque<TargetState> targets_;  // addresses are stable: sessions point at theirs
+  size_t next_target_ = 0;
+  uint32_t dials_under_way_ = 0;
+  std::array<std::unique_ptr<EndpointDriver>, 2> drivers_;  // IPv4, IPv6
+};
+
+}  // namespace culvert::server

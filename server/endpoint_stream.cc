@@ -1,0 +1,98 @@
+#include "server/endpoint_stream.h"
+
+#include <algorithm>
+
+#include "core/base/check.h"
+#include "server/endpoint_driver.h"
+#include "server/worker_context.h"
+
+namespace culvert::server {
+
+EndpointStream::EndpointStream(WorkerContext& context, EndpointDriver& driver, StreamHandle stream, SlotHandle session)
+    : context_(context), driver_(driver), stream_(stream) {
+  driver_.Attach(stream, this, session);
+}
+
+EndpointStream::~EndpointStream() {
+  Reset(CloseReason::kAborted);
+  driver_.Detach(stream_);
+}
+
+size_t EndpointStream::Peek(size_t limit, std::span<ByteView> views) {
+  if (!is_open_) return 0;
+  const size_t count = driver_.endpoint().Peek(stream_, views);
+  for (size_t i = 0; i < count; ++i) {
+    if (views[i].size() >= limit) {
+      views[i] = views[i].first(limit);
+      return limit > 0 ? i + 1 : i;
+    }
+    limit -= views[i].size();
+  }
+  return count;
+}
+
+void EndpointStream::Consume(size_t size) {
+  if (!is_open_ || size == 0) return;
+  driver_.endpoint().Consume(stream_, size);
+  driver_.MarkDirty();  // the peer may be told of more window
+}
+
+bool EndpointStream::AtEnd() const { return is_open_ && driver_.endpoint().AtEnd(stream_); }
+
+size_t EndpointStream::WritableBytes() {
+  if (!is_open_) return 0;
+  const size_t room = driver_.endpoint().WritableBytes(stream_);
+  if (room == 0) {
+    // The endpoint reports room only after a write that fell short, so we let one fall short.
+    const uint8_t none = 0;
+    CULVERT_CHECK(driver_.endpoint().Write(stream_, ByteView(&none, 1)) == 0);
+  }
+  return room;
+}
+
+size_t EndpointStream::Write(std::span<const ByteView> views) {
+  if (!is_open_) return 0;
+  size_t written = 0;
+  for (const ByteView view : views) {
+    const size_t taken = driver_.endpoint().Write(stream_, view);
+    written += taken;
+    if (taken < view.size()) break;
+  }
+  driver_.MarkDirty();
+  return written;
+}
+
+bool EndpointStream::HasUndelivered() const {
+  if (!is_open_) return false;
+  const auto stats = driver_.endpoint().GetStats(context_.now, stream_);
+  return stats && stats->send_queue_bytes > 0;
+}
+
+void EndpointStream::FinishWriting() { CULVERT_CHECK(false); }
+
+void EndpointStream::Close() {
+  set_observer(nullptr);
+  is_broken_ = false;
+  if (!is_open_) return;
+  is_open_ = false;
+  driver_.endpoint().Close(context_.now, stream_);
+  driver_.MarkDirty();
+}
+
+void EndpointStream::Reset(CloseReason reason) {
+  set_observer(nullptr);
+  is_broken_ = false;
+  if (!is_open_) return;
+  is_open_ = false;
+  driver_.endpoint().Abort(context_.now, stream_, reason);
+  driver_.MarkDirty();
+}
+
+void EndpointStream::OnClosed() {
+  if (!is_open_) return;
+  is_open_ = false;
+  is_broken_ = true;
+  NotifyReady();
+}
+
+}  // namespace culvert::server

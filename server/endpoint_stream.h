@@ -1,0 +1,47 @@
+// EndpointStream: a stream of an endpoint (over mKCP: a session) as a ByteStream.
+// Thread: confined to one worker.
+#pragma once
+
+#include "core/transport/event.h"
+#include "server/byte_stream.h"
+
+namespace culvert::server {
+
+class EndpointDriver;
+struct WorkerContext;
+
+class EndpointStream final : public ByteStream {
+ public:
+  // `stream` is one of the driver's, which must outlive this object. `session`: its entry in the worker's registry, may be
+  // null; it ends when the endpoint has ended the stream, possibly after this object is gone.
+  EndpointStream(WorkerContext& context, EndpointDriver& driver, StreamHandle stream, SlotHandle session);
+  ~EndpointStream() override;
+  EndpointStream(const EndpointStream&) = delete;
+  EndpointStream& operator=(const EndpointStream&) = delete;
+
+  [[nodiscard]] size_t Peek(size_t limit, std::span<ByteView> views) override;
+  void Consume(size_t size) override;
+  [[nodiscard]] bool AtEnd() const override;
+  [[nodiscard]] size_t WritableBytes() override;
+  [[nodiscard]] size_t Write(std::span<const ByteView> views) override;
+  [[nodiscard]] bool HasUndelivered() const override;
+  [[nodiscard]] bool CanHalfClose() const override { return false; }
+  void FinishWriting() override;
+  [[nodiscard]] bool IsBroken() const override { return is_broken_; }
+  void Close() override;
+  void Reset(CloseReason reason) override;
+
+  // The driver's.
+  void OnEvent() { NotifyReady(); }
+  // The endpoint ended the stream. Before its end was reached that is a failure, whoever caused it: bytes may be missing.
+  void OnClosed();
+
+ private:
+  WorkerContext& context_;
+  EndpointDriver& driver_;
+  const StreamHandle stream_;
+  bool is_open_ = true;  // neither we nor the endpoint have ended it
+  bool is_broken_ = false;
+};
+
+}  // namespace culvert::server

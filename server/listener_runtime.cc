@@ -1,0 +1,114 @@
+#include "server/listener_runtime.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "core/kcp/endpoint.h"
+#include "server/worker_context.h"
+
+namespace culvert::server {
+namespace {
+
+constexpr int kAcceptBudget = 64;  // connections of one iteration
+// How long accepting rests when no descriptor is left: the socket stays readable, so trying at once would spin (F15).
+constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
+// The endpoint's own limit is the most a listener can be set to; the one that was set may change while sessions live, and is
+// kept in Admits. Peers that have not proved their address are limited by the endpoint.
+constexpr uint32_t kEndpointMaxSessions = 1'000'000;
+
+}  // namespace
+
+ListenerRuntime::ListenerRuntime(WorkerContext& context, Host& host, std::shared_ptr<const ListenerConfig> config)
+    : context_(context), host_(host), config_(std::move(config)), resume_timer_(context.timers, *this) {}
+
+absl::StatusOr<std::unique_ptr<ListenerRuntime>> ListenerRuntime::Create(WorkerContext& context, Host& host,
+                                                                         std::shared_ptr<const ListenerConfig> config,
+                                                                         ListenerSocket socket) {
+  std::unique_ptr<ListenerRuntime> listener(new ListenerRuntime(context, host, std::move(config)));
+  const ListenerConfig& wanted = *listener->config_;
+  const bool is_open = wanted.transport == Transport::kTcp ? socket.tcp.is_open() : socket.udp.is_open();
+  if (!is_open) return absl::InvalidArgumentError(absl::StrCat("listener ", wanted.id.name, ": no socket was handed over"));
+  if (wanted.transport == Transport::kTcp) {
+    listener->tcp_ = std::move(socket.tcp);
+    CULVERT_RETURN_IF_ERROR(context.reactor->Add(listener->tcp_.fd(), io::kReadable, *listener));
+    return listener;
+  }
+  auto endpoint = kcp::CreateEndpoint(
+      {.config = wanted.kcp, .accepts = true, .max_sessions = kEndpointMaxSessions}, *context.random);
+  CULVERT_ASSIGN_OR_RETURN(listener->driver_, EndpointDriver::Create(context, std::move(socket.udp), std::move(endpoint),
+                                                                     *listener, /*filters_sources=*/true));
+  return listener;
+}
+
+ListenerRuntime::~ListenerRuntime() { context_.reactor->Remove(tcp_.fd()); }
+
+ObjectCounters ListenerRuntime::Counters() const {
+  ObjectCounters counters = tally_.counters;
+  if (driver_) driver_->AddCounters(counters);
+  return counters;
+}
+
+bool ListenerRuntime::Admits() {
+  return !config_->paused && tally_.counters.active < config_->max_sessions && host_.WantsStream(*this);
+}
+
+void ListenerRuntime::OnOpened(EndpointDriver& driver, StreamHandle stream) {
+  const auto stats = driver.endpoint().GetStats(context_.now, stream);
+  if (!stats) return;  // it ended before we looked
+  if (!Admits()) {
+    tally_.OnFailed();
+    driver.endpoint().Abort(context_.now, stream, CloseReason::kAborted);
+    driver.MarkDirty();
+    return;
+  }
+  host_.OnAccepted(*this, OpenEndpointSession(context_, driver, stream, stats->peer,
+                                              {.listener = config_, .tally = &tally_}));
+}
+
+void ListenerRuntime::OnSessionClosed(SlotHandle /*session*/, CloseReason /*reason*/, const SessionStats& /*stats*/) {}
+
+void ListenerRuntime::OnIo(uint32_t /*ready*/) {
+  for (int i = 0; i < kAcceptBudget; ++i) {
+    io::TcpSocket connection;
+    SocketAddress peer;
+    switch (tcp_.Accept(connection, peer)) {
+      case io::TcpListenSocket::AcceptResult::kNone:
+        return;
+      case io::TcpListenSocket::AcceptResult::kFailed:
+        continue;
+      case io::TcpListenSocket::AcceptResult::kOutOfResources:
+        tally_.OnFailed();
+        context_.reactor->Modify(tcp_.fd(), 0);
+        resume_timer_.Set(context_.now + kAcceptPause);
+        return;
+      case io::TcpListenSocket::AcceptResult::kAccepted:
+        break;
+    }
+    if (!Admits()) {
+      tally_.OnFailed();
+      connection.Reset();
+      continue;
+    }
+    host_.OnAccepted(*this, OpenTcpSession(context_, std::move(connection), peer, {.listener = config_, .tally = &tally_}));
+  }
+}
+
+void ListenerRuntime::OnTimer(TimePoint /*now*/) {
+  if (tcp_.is_open()) context_.reactor->Modify(tcp_.fd(), io::kReadable);
+}
+
+void ListenerRuntime::StopAccepting() {
+  if (driver_) driver_->endpoint().StopAccepting();
+  if (!tcp_.is_open()) return;
+  context_.reactor->Remove(tcp_.fd());
+  resume_timer_.Cancel();
+  tcp_.Close();
+}
+
+void ListenerRuntime::Shutdown(CloseReason reason) {
+  StopAccepting();
+  if (driver_) driver_->Shutdown(reason);
+}
+
+}  // namespace culvert::server

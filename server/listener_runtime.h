@@ -1,0 +1,73 @@
+// ListenerRuntime: a listener on one worker: its socket, who comes in through it, and the limit on how many.
+// Thread: confined to one worker.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "core/io/reactor.h"
+#include "core/io/tcp_socket.h"
+#include "server/config.h"
+#include "server/endpoint_driver.h"
+#include "server/object_tally.h"
+#include "server/session_streams.h"
+#include "server/timer_queue.h"
+#include "server/worker.h"
+
+namespace culvert::server {
+
+class ListenerRuntime final : private EndpointDriver::Owner, private io::IoHandler, private TimerHandler {
+ public:
+  class Host {
+   public:
+    // Whether a stream that comes in through `listener` has somewhere to go.
+    [[nodiscard]] virtual bool WantsStream(const ListenerRuntime& listener) = 0;
+    virtual void OnAccepted(ListenerRuntime& listener, SessionStream accepted) = 0;
+
+   protected:
+    ~Host() = default;
+  };
+
+  // `socket` is of the config's transport. Errors: RESOURCE_EXHAUSTED when it cannot be watched, INVALID_ARGUMENT when it is
+  // not open.
+  static absl::StatusOr<std::unique_ptr<ListenerRuntime>> Create(WorkerContext& context, Host& host,
+                                                                 std::shared_ptr<const ListenerConfig> config,
+                                                                 ListenerSocket socket);
+  ~ListenerRuntime();
+  ListenerRuntime(const ListenerRuntime&) = delete;
+  ListenerRuntime& operator=(const ListenerRuntime&) = delete;
+
+  [[nodiscard]] const std::shared_ptr<const ListenerConfig>& config() const { return config_; }
+  // REQUIRES: the same id.
+  void set_config(std::shared_ptr<const ListenerConfig> config) { config_ = std::move(config); }
+  [[nodiscard]] ObjectTally& tally() { return tally_; }
+  // Tally and endpoint, without live sessions.
+  [[nodiscard]] ObjectCounters Counters() const;
+
+  // Whether its endpoint still has connections, those included that are over for us.
+  [[nodiscard]] bool has_endpoint_sessions() const { return driver_ && driver_->endpoint().session_count() > 0; }
+
+  // Takes nobody new in. TCP: the socket is closed.
+  void StopAccepting();
+  // Ends every session of its endpoint and takes nobody new in.
+  void Shutdown(CloseReason reason);
+
+ private:
+  ListenerRuntime(WorkerContext& context, Host& host, std::shared_ptr<const ListenerConfig> config);
+  [[nodiscard]] bool Admits();
+  void OnOpened(EndpointDriver& driver, StreamHandle stream) override;
+  void OnSessionClosed(SlotHandle session, CloseReason reason, const SessionStats& final_stats) override;
+  void OnIo(uint32_t ready) override;
+  void OnTimer(TimePoint now) override;
+
+  WorkerContext& context_;
+  Host& host_;
+  std::shared_ptr<const ListenerConfig> config_;
+  ObjectTally tally_;
+  Timer resume_timer_;
+  io::TcpListenSocket tcp_;
+  std::unique_ptr<EndpointDriver> driver_;
+};
+
+}  // namespace culvert::server

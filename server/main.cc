@@ -1,0 +1,73 @@
+// culvertd: flags, signals, wiring; no logic.
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <thread>
+#include <variant>
+
+#include "core/base/log.h"
+#include "server/cpu_budget.h"
+#include "server/daemon.h"
+#include "server/log_sink.h"
+#include "server/options.h"
+#include "server/process.h"
+
+namespace {
+
+using namespace culvert::server;  // NOLINT: this file is the program
+
+Surroundings LookAround() {
+  Surroundings surroundings;
+  surroundings.is_root = IsRoot();
+  surroundings.has_terminal = StandardErrorIsTerminal();
+  if (const char* folder = std::getenv("XDG_RUNTIME_DIR")) surroundings.runtime_dir = folder;
+  surroundings.cpu_budget = CpuBudget();
+  return surroundings;
+}
+
+// Waits for the first stop signal, then stops in order; a second signal ends the process at once.
+void RunUntilSignal(Daemon& daemon) {
+  while (!WaitForStopSignal()) {
+  }
+  culvert::Log(culvert::LogLevel::kInfo, "daemon", "stopping");
+  std::thread stopper([&daemon] {
+    daemon.Stop();
+    WakeSignalWaiter();
+  });
+  if (WaitForStopSignal()) {
+    culvert::Log(culvert::LogLevel::kWarning, "daemon", "stopped at once by a second signal");
+    RemoveControlSocket(daemon.control_path());
+    ExitNow(1);
+  }
+  stopper.join();
+  culvert::Log(culvert::LogLevel::kInfo, "daemon", "stopped");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  PrepareProcess();
+  BlockStopSignals();
+  auto parsed = ParseOptions(argc, argv, LookAround());
+  if (const auto* early = std::get_if<ExitEarly>(&parsed)) {
+    std::fputs(early->text.c_str(), early->code == 0 ? stdout : stderr);
+    return early->code;
+  }
+  const Options& options = std::get<Options>(parsed);
+  const std::unique_ptr<culvert::LogSink> sink = CreateLogSink(options.log_format);
+  culvert::SetLogSink(sink.get());
+  culvert::SetLogLevel(options.log_level);
+
+  int exit_code = 0;
+  {
+    Daemon daemon(options);
+    if (const auto failure = daemon.Start()) {
+      for (const std::string& line : failure->lines) std::fprintf(stderr, "culvertd: %s\n", line.c_str());
+      exit_code = failure->exit_code;
+    } else {
+      RunUntilSignal(daemon);
+    }
+  }
+  culvert::SetLogSink(nullptr);
+  return exit_code;
+}

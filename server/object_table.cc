@@ -1,0 +1,46 @@
+#include "server/object_table.h"
+
+#include <utility>
+
+#include "server/message_walk.h"
+
+namespace culvert::server {
+
+EntryPtr ObjectTable::Find(const ObjectKey& key) const {
+  const auto found = entries_.find(key);
+  return found == entries_.end() ? nullptr : found->second;
+}
+
+void ObjectTable::Put(EntryPtr entry) {
+  const ObjectKey key = KeyOf(entry->object);
+  entries_[key] = std::move(entry);
+}
+
+size_t ObjectTable::CountOf(Kind kind) const { return OfKind(kind).size(); }
+
+std::vector<EntryPtr> ObjectTable::OfKind(Kind kind) const {
+  std::vector<EntryPtr> found;
+  for (auto at = entries_.lower_bound({kind, ""}); at != entries_.end() && at->first.kind == kind; ++at) {
+    found.push_back(at->second);
+  }
+  return found;
+}
+
+std::vector<ObjectKey> ObjectTable::ReferrersOf(const ObjectKey& key) const {
+  std::vector<ObjectKey> referrers;
+  for (const EntryPtr& entry : OfKind(Kind::kForward)) {
+    const v1::ForwardSpec& spec = entry->object.forward().spec();
+    const bool refers = (key.kind == Kind::kListener && spec.listener() == key.name) ||
+                        (key.kind == Kind::kDialer && spec.dialer() == key.name);
+    if (refers) referrers.push_back(KeyOf(entry->object));
+  }
+  return referrers;
+}
+
+v1::Object RedactedObject(const Entry& entry) {
+  v1::Object object = entry.object;
+  RedactSecrets(object);
+  return object;
+}
+
+}  // namespace culvert::server

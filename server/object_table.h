@@ -1,0 +1,49 @@
+// ObjectTable: the declared objects as a value. A change is planned on a copy (change_plan.h) and takes effect by replacing the
+// table as a whole, so that there is nothing to undo. Entries are immutable and shared between copies.
+// Thread: a table is a value of the control thread; entries may be read anywhere.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/kcp/config.h"
+#include "culvert/v1/config.pb.h"
+#include "server/object_kind.h"
+
+namespace culvert::server {
+
+struct Entry {
+  v1::Object object;         // metadata and spec, the seed included; never a status
+  uint64_t incarnation = 0;  // another number: another running object (ObjectId in config.h)
+  // Keyed hash of the content of spec.kcp.seed_file, so that a rotated file is a change though the spec is the same.
+  uint64_t seed_file_fingerprint = 0;
+  std::shared_ptr<const kcp::KcpConfig> kcp;  // transport KCP
+};
+using EntryPtr = std::shared_ptr<const Entry>;
+
+class ObjectTable {
+ public:
+  // nullptr when there is none.
+  EntryPtr Find(const ObjectKey& key) const;
+  void Put(EntryPtr entry);
+  void Erase(const ObjectKey& key) { entries_.erase(key); }
+
+  size_t size() const { return entries_.size(); }
+  size_t CountOf(Kind kind) const;
+  // Sorted by kind and name.
+  const std::map<ObjectKey, EntryPtr>& entries() const { return entries_; }
+  std::vector<EntryPtr> OfKind(Kind kind) const;
+  // The forwards that name the listener or dialer `key`.
+  std::vector<ObjectKey> ReferrersOf(const ObjectKey& key) const;
+
+ private:
+  std::map<ObjectKey, EntryPtr> entries_;
+};
+
+// A copy without secrets, as every reader of the API gets it.
+v1::Object RedactedObject(const Entry& entry);
+
+}  // namespace culvert::server

@@ -1,0 +1,132 @@
+#include "server/options.h"
+
+#include <CLI/CLI.hpp>
+
+#include <google/protobuf/util/time_util.h>
+
+#include <map>
+#include <sstream>
+
+#include "absl/status/statusor.h"
+#include "proto/manifest/manifest.h"
+
+namespace culvert::server {
+namespace {
+
+constexpr char kExamples[] =
+    R"(Examples:
+  culvertd                                    start empty; steer it with culvertctl
+  culvertd --config-dir /etc/culvertd/config  start with the objects of a folder
+  culvertd --control unix:/tmp/c.sock --log-format json --workers 2
+
+Signals: SIGTERM and SIGINT stop in order (see --drain-timeout); a second one stops at once.
+Exit status: 0 stopped, 2 usage or bad configuration, 1 anything else.)";
+
+constexpr Duration kMaxDrainTimeout = std::chrono::hours(1);
+
+// As given, before it is understood.
+struct RawOptions {
+  std::vector<std::string> config_dirs;
+  std::string control;
+  uint32_t workers = 0;
+  std::string drain_timeout = "10s";
+  std::string log_format;
+  std::string log_level = "info";
+  std::string state_dir = "none";
+};
+
+void Declare(CLI::App& app, RawOptions& raw) {
+  app.footer(kExamples);
+  app.set_version_flag("--version", "culvertd " CULVERT_VERSION, "print the version and exit");
+  app.add_option("--config-dir", raw.config_dirs, "load *.yaml, *.yml and *.json of DIR; may be given several times")
+      ->type_name("DIR")
+      ->envname("CULVERTD_CONFIG_DIR");
+  app.add_option("--control", raw.control,
+                 "control socket; default unix:/run/culvertd/control.sock, for other users than root "
+                 "unix:$XDG_RUNTIME_DIR/culvertd/control.sock")
+      ->type_name("unix:PATH")
+      ->envname("CULVERTD_CONTROL");
+  app.add_option("--workers", raw.workers, "worker threads; default one per processor that we may use")
+      ->type_name("N")
+      ->check(CLI::Range(1, 256))
+      ->envname("CULVERTD_WORKERS");
+  app.add_option("--drain-timeout", raw.drain_timeout, "how long a stop waits for sessions to end in order; default 10s")
+      ->type_name("DURATION")
+      ->envname("CULVERTD_DRAIN_TIMEOUT");
+  app.add_option("--log-format", raw.log_format, "text or json; default text on a terminal, else json")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->envname("CULVERTD_LOG_FORMAT");
+  app.add_option("--log-level", raw.log_level, "debug, info, warning or error; default info")
+      ->type_name("LEVEL")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->envname("CULVERTD_LOG_LEVEL");
+  app.add_option("--state-dir", raw.state_dir, "none: objects made through the API end with the daemon; the default")
+      ->type_name("DIR|none")
+      ->envname("CULVERTD_STATE_DIR");
+}
+
+ExitEarly UsageError(const std::string& text) { return {2, "culvertd: " + text + "\n(see culvertd --help)\n"}; }
+
+absl::StatusOr<std::string> ControlPath(const std::string& control, const Surroundings& surroundings) {
+  if (control.empty()) {
+    if (surroundings.is_root) return std::string("/run/culvertd/control.sock");
+    if (!surroundings.runtime_dir.empty()) return surroundings.runtime_dir + "/culvertd/control.sock";
+    return absl::InvalidArgumentError("--control: give unix:PATH, as XDG_RUNTIME_DIR is not set");
+  }
+  if (!control.starts_with("unix:")) return absl::InvalidArgumentError("--control: must be unix:PATH, is " + control);
+  std::string path = control.substr(5);
+  if (path.starts_with("//")) path.erase(0, 2);  // gRPC's other spelling, unix:///run/x
+  if (path.empty()) return absl::InvalidArgumentError("--control: must be unix:PATH, the path is missing");
+  return path;
+}
+
+LogLevel ToLevel(const std::string& name) {
+  static const std::map<std::string, LogLevel> levels = {{"debug", LogLevel::kDebug},
+                                                         {"info", LogLevel::kInfo},
+                                                         {"warning", LogLevel::kWarning},
+                                                         {"error", LogLevel::kError}};
+  return levels.at(name);
+}
+
+std::variant<Options, ExitEarly> Understand(const RawOptions& raw, const Surroundings& surroundings) {
+  if (raw.state_dir != "none") {
+    return UsageError("--state-dir: only \"none\" is taken: objects made through the API do not survive a restart yet");
+  }
+  Options options;
+  options.config_dirs = raw.config_dirs;
+  const absl::StatusOr<std::string> path = ControlPath(raw.control, surroundings);
+  if (!path.ok()) return UsageError(std::string(path.status().message()));
+  options.control_path = *path;
+  options.workers = raw.workers != 0 ? raw.workers : surroundings.cpu_budget;
+  const auto drain = manifest::ParseDuration(raw.drain_timeout);
+  if (!drain.ok()) return UsageError("--drain-timeout: " + std::string(drain.status().message()));
+  options.drain_timeout = Duration(google::protobuf::util::TimeUtil::DurationToNanoseconds(*drain));
+  if (options.drain_timeout < Duration::zero() || options.drain_timeout > kMaxDrainTimeout) {
+    return UsageError("--drain-timeout: " + raw.drain_timeout + " is not in [0s, 1h]");
+  }
+  const bool is_text = raw.log_format.empty() ? surroundings.has_terminal : raw.log_format == "text";
+  options.log_format = is_text ? LogFormat::kText : LogFormat::kJson;
+  options.log_level = ToLevel(raw.log_level);
+  return options;
+}
+
+}  // namespace
+
+std::variant<Options, ExitEarly> ParseOptions(int argc, const char* const* argv, const Surroundings& surroundings) {
+  CLI::App app("culvertd: carries TCP streams over mKCP, steered through a gRPC API", "culvertd");
+  RawOptions raw;
+  Declare(app, raw);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out;
+    std::ostringstream err;
+    const int code = app.exit(error, out, err);
+    if (code == 0) return ExitEarly{0, out.str()};  // --help, --version
+    return UsageError(error.what());
+  }
+  return Understand(raw, surroundings);
+}
+
+}  // namespace culvert::server

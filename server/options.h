@@ -1,0 +1,41 @@
+// The flags of culvertd. Each can be given through the environment too: --drain-timeout as CULVERTD_DRAIN_TIMEOUT; a flag wins.
+// Thread: main's.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/base/log.h"
+#include "core/base/time.h"
+#include "server/log_sink.h"
+
+namespace culvert::server {
+
+struct Options {
+  std::vector<std::string> config_dirs;
+  std::string control_path;  // of the Unix socket, without "unix:"
+  uint32_t workers = 1;
+  Duration drain_timeout = std::chrono::seconds(10);
+  LogFormat log_format = LogFormat::kText;
+  LogLevel log_level = LogLevel::kInfo;
+};
+
+// There is nothing to run: print `text` and exit with `code`. 0: to standard output; else to standard error.
+struct ExitEarly {
+  int code = 0;
+  std::string text;
+};
+
+// What the surroundings decide where a flag does not.
+struct Surroundings {
+  bool is_root = false;
+  bool has_terminal = false;
+  std::string runtime_dir;  // XDG_RUNTIME_DIR; empty: not set
+  uint32_t cpu_budget = 1;
+};
+
+std::variant<Options, ExitEarly> ParseOptions(int argc, const char* const* argv, const Surroundings& surroundings);
+
+}  // namespace culvert::server

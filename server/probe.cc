@@ -1,0 +1,148 @@
+#include "server/probe.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/worker_context.h"
+
+namespace culvert::server {
+
+using Phase = ProbeStep::Phase;
+
+ProbeRun::ProbeRun(WorkerContext& context, ProbeRequest request, std::function<void(ProbeStep)> on_step)
+    : context_(context),
+      request_(std::move(request)),
+      on_step_(std::move(on_step)),
+      dialer_(context, request_.dialer),
+      targets_(dialer_.NextTargets()),
+      timer_(context.timers, *this) {
+  BeginAttempt();
+}
+
+ProbeRun::~ProbeRun() {
+  dial_.reset();
+  object_.reset();
+  dialer_.Shutdown(CloseReason::kLocal);
+}
+
+void ProbeRun::BeginAttempt() {
+  ++attempt_;
+  attempt_began_ = context_.now;
+  told_steps_ = 0;
+  is_overdue_ = false;
+  timer_.Set(context_.now + request_.timeout);
+  const DialerConfig& config = *request_.dialer;
+  dial_.emplace(context_,
+                DialPlan{.transport = config.transport,
+                         .targets = {targets_[target_]},
+                         .dialer = &dialer_,
+                         .socket = config.socket,
+                         .timeout = request_.timeout},
+                static_cast<StreamObserver&>(*this));
+  dial_->Start();
+}
+
+bool ProbeRun::Run() {
+  if (is_done_) return true;
+  if (dial_) {
+    for (; told_steps_ < dial_->steps().size(); ++told_steps_) {
+      const Dial::Step& step = dial_->steps()[told_steps_];
+      TellStep(step.phase, step.address, step.at);
+    }
+    if (!dial_->is_done()) return false;
+    OnDialled();
+    return is_done_;
+  }
+  const auto stats = driver_->endpoint().GetStats(context_.now, stream_);
+  if (stats && (stats->validated || stats->rx_datagrams > 0)) {
+    TellStep(Phase::kHandshake, remote_, context_.now);
+    ProbeStep ready = NewStep(Phase::kReady, remote_, context_.now);
+    ready.stats = *stats;
+    EndAttempt(std::move(ready));
+  } else if (is_overdue_ || !stats) {
+    ProbeStep failed = NewStep(Phase::kHandshake, remote_, context_.now);
+    failed.error_reason = "NO_ANSWER";
+    failed.error_message = absl::StrCat("nothing came back from ", remote_.ToString());
+    EndAttempt(std::move(failed));
+  }
+  return is_done_;
+}
+
+void ProbeRun::OnDialled() {
+  std::optional<Dial::Connection> connection = dial_->TakeConnection();
+  if (!connection) {
+    ProbeStep failed = NewStep(dial_->error_phase(), {}, context_.now);
+    failed.error_reason = dial_->error_reason();
+    failed.error_message = dial_->error_message();
+    return EndAttempt(std::move(failed));
+  }
+  dial_.reset();
+  remote_ = connection->remote;
+  if (connection->driver != nullptr) {
+    driver_ = connection->driver;
+    stream_ = connection->stream;
+    object_ = std::make_unique<EndpointStream>(context_, *driver_, stream_, SlotHandle{});
+    return;
+  }
+  TellStep(Phase::kHandshake, remote_, context_.now);
+  ProbeStep ready = NewStep(Phase::kReady, remote_, context_.now);
+  ready.stats.peer = remote_;
+  ready.stats.outgoing = ready.stats.validated = true;
+  if (const auto path = connection->tcp.PathInfo()) {
+    ready.stats.smoothed_rtt = path->smoothed_rtt;
+    ready.stats.rttvar = path->rttvar;
+    ready.stats.min_rtt = path->min_rtt;
+    ready.stats.rto = path->rto;
+    ready.stats.state = path->state;
+  }
+  EndAttempt(std::move(ready));
+}
+
+ProbeStep ProbeRun::NewStep(Phase phase, const SocketAddress& address, TimePoint at) const {
+  ProbeStep step;
+  step.attempt = attempt_;
+  step.target = targets_[target_]->target.ToString();
+  step.phase = phase;
+  if (address.ip.family() != IpAddress::Family::kNone) step.address = address.ToString();
+  step.elapsed = at - attempt_began_;
+  return step;
+}
+
+void ProbeRun::TellStep(Phase phase, const SocketAddress& address, TimePoint at) { on_step_(NewStep(phase, address, at)); }
+
+bool ProbeRun::IsLastAttempt() const {
+  return target_ + 1 == targets_.size() && attempt_ >= std::max(request_.attempts, 1u);
+}
+
+void ProbeRun::EndAttempt(ProbeStep step) {
+  dial_.reset();
+  timer_.Cancel();
+  if (object_) {
+    object_->Close();
+    object_.reset();
+  }
+  step.last = IsLastAttempt();
+  is_done_ = step.last;
+  on_step_(std::move(step));
+  if (is_done_) return;
+  if (attempt_ >= std::max(request_.attempts, 1u)) {
+    attempt_ = 0;
+    ++target_;
+  }
+  BeginAttempt();
+}
+
+void ProbeRun::Cancel() {
+  if (is_done_) return;
+  is_done_ = true;
+  ProbeStep step = NewStep(Phase::kSocket, {}, context_.now);
+  step.error_reason = "CANCELLED";
+  step.error_message = "the daemon is stopping";
+  step.last = true;
+  on_step_(std::move(step));
+}
+
+void ProbeRun::OnTimer(TimePoint /*now*/) { is_overdue_ = true; }
+
+}  // namespace culvert::server

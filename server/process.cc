@@ -1,0 +1,126 @@
+#include "server/process.h"
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+
+namespace culvert::server {
+namespace {
+
+constexpr int kWakeSignal = SIGUSR1;
+
+sigset_t StopSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT, kWakeSignal}) sigaddset(&set, number);
+  return set;
+}
+
+absl::Status FromErrno(const std::string& what, int error) {
+  return absl::ErrnoToStatus(error, what);
+}
+
+// 0 when a process listens at `address`, else errno.
+int TryConnect(const sockaddr_un& address) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return errno;
+  const int error = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
+  close(fd);
+  return error;
+}
+
+}  // namespace
+
+void PrepareProcess() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+void BlockStopSignals() {
+  const sigset_t set = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+bool WaitForStopSignal() {
+  const sigset_t set = StopSignals();
+  int number = 0;
+  while (sigwait(&set, &number) != 0) {
+  }
+  return number != kWakeSignal;
+}
+
+void WakeSignalWaiter() { kill(getpid(), kWakeSignal); }
+
+void ExitNow(int code) { _exit(code); }
+
+bool IsRoot() { return geteuid() == 0; }
+
+bool StandardErrorIsTerminal() { return isatty(STDERR_FILENO) == 1; }
+
+std::string HostName() {
+  char name[256] = {};
+  return gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
+int64_t ProcessId() { return getpid(); }
+
+absl::Status PrepareControlSocket(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof address.sun_path) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--control: a socket path has 1 to ", sizeof address.sun_path - 1, " bytes: ", path));
+  }
+  path.copy(address.sun_path, path.size());
+
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  if (!folder.empty() && !std::filesystem::exists(folder, error)) {
+    // Missing folders above it keep the umask's mode; the socket's own is for owner and group alone.
+    std::filesystem::create_directories(folder.parent_path(), error);
+    if (mkdir(folder.c_str(), 0750) != 0 && errno != EEXIST) {
+      return FromErrno(absl::StrCat("--control: create folder ", folder.string()), errno);
+    }
+  }
+
+  struct stat info {};
+  if (lstat(path.c_str(), &info) != 0) {
+    return errno == ENOENT ? absl::OkStatus() : FromErrno(absl::StrCat("--control: ", path), errno);
+  }
+  if (!S_ISSOCK(info.st_mode)) {
+    return absl::FailedPreconditionError(absl::StrCat("--control: ", path, " exists and is no socket"));
+  }
+  const int refused = TryConnect(address);
+  if (refused == ECONNREFUSED) {
+    if (unlink(path.c_str()) == 0) return absl::OkStatus();
+    return FromErrno(absl::StrCat("--control: remove the stale socket ", path), errno);
+  }
+  if (refused == ENOENT) return absl::OkStatus();
+  if (refused == 0 || refused == EAGAIN) {
+    return absl::FailedPreconditionError(absl::StrCat("--control: another process listens on ", path));
+  }
+  return FromErrno(absl::StrCat("--control: ", path), refused);
+}
+
+SocketFileMode::SocketFileMode() : before_(umask(0117)) {}
+SocketFileMode::~SocketFileMode() { umask(before_); }
+
+void RemoveControlSocket(const std::string& path) { unlink(path.c_str()); }
+
+}  // namespace culvert::server

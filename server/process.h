@@ -1,0 +1,48 @@
+// What the daemon asks of the operating system for itself: limits, signals, the control socket's place in the file system.
+// Beside core/io the only part of the server with system calls (tests/tidy).
+// Thread: main's, at start and stop.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace culvert::server {
+
+// Raises the limit of open files to the hard one, forbids core dumps (they would hold seeds), ignores SIGPIPE.
+void PrepareProcess();
+
+// From now on SIGTERM, SIGINT and the private wake-up signal wait for WaitForSignal, in this thread and all it starts.
+void BlockStopSignals();
+// Waits for the next of them: true for SIGTERM or SIGINT, false for a wake-up.
+bool WaitForStopSignal();
+// Makes WaitForStopSignal return false, from any thread.
+void WakeSignalWaiter();
+// Ends the process now, without destructors. For the second stop signal.
+[[noreturn]] void ExitNow(int code);
+
+bool IsRoot();
+bool StandardErrorIsTerminal();
+std::string HostName();
+int64_t ProcessId();
+
+// Makes `path` ready to be bound as a Unix socket: creates its folder (0750) if it is missing, and removes a socket that
+// nobody listens on any more.
+// Errors: INVALID_ARGUMENT for a path that no Unix socket can have; FAILED_PRECONDITION when another process listens there, or
+// something stands there that is no socket; PERMISSION_DENIED and others from the file system.
+absl::Status PrepareControlSocket(const std::string& path);
+// While it lives, new files are made with at most mode 0660: for the moment in which gRPC binds the socket.
+class SocketFileMode {
+ public:
+  SocketFileMode();
+  ~SocketFileMode();
+  SocketFileMode(const SocketFileMode&) = delete;
+  SocketFileMode& operator=(const SocketFileMode&) = delete;
+
+ private:
+  const unsigned before_;
+};
+void RemoveControlSocket(const std::string& path);
+
+}  // namespace culvert::server

@@ -1,0 +1,153 @@
+#include "server/pump.h"
+
+#include <algorithm>
+#include <span>
+
+namespace culvert::server {
+namespace {
+
+constexpr size_t kMaxViews = 64;
+// How often a lingering pump looks whether everything was acknowledged: it is not told.
+constexpr Duration kDeliveryCheckInterval = std::chrono::milliseconds(50);
+
+}  // namespace
+
+Pump::Pump(ByteStream& near, ByteStream& far, const PumpOptions& options, TimePoint now)
+    : options_(options), directions_{Direction{&near, &far}, Direction{&far, &near}} {
+  for (Direction& direction : directions_) direction.last_moved = now;
+}
+
+bool Pump::Run(TimePoint now) {
+  if (is_done_) return false;
+  bool more = false;
+  for (Direction& direction : directions_) {
+    if (!direction.has_ended) more |= direction.discards ? Discard(direction) : Move(direction, now);
+  }
+  for (Direction& direction : directions_) {
+    if (direction.from->IsBroken()) {
+      OnBroken(direction);
+      return false;
+    }
+  }
+  for (Direction& direction : directions_) {
+    if (!is_done_ && !direction.has_ended && direction.from->AtEnd()) OnEnd(direction, now);
+  }
+  if (!is_done_ && lingering_ != nullptr) CheckLinger(now);
+  return more && !is_done_;
+}
+
+bool Pump::Move(Direction& direction, TimePoint now) {
+  std::array<ByteView, kMaxViews> storage;
+  size_t moved = 0;
+  direction.is_blocked = false;
+  while (moved < kTurnBytes) {
+    const size_t limit = std::min(kTurnBytes - moved, direction.to->WritableBytes());
+    direction.is_blocked = limit == 0;
+    if (direction.is_blocked) break;
+    const std::span<ByteView> views(storage.data(), direction.from->Peek(limit, storage));
+    if (views.empty()) break;
+    const size_t written = direction.to->Write(views);
+    direction.from->Consume(written);
+    moved += written;
+    if (written == 0) break;
+  }
+  if (moved > 0) {
+    direction.bytes += moved;
+    direction.last_moved = now;
+  }
+  return moved >= kTurnBytes;
+}
+
+bool Pump::Discard(Direction& direction) {
+  std::array<ByteView, kMaxViews> storage;
+  size_t discarded = 0;
+  while (discarded < kTurnBytes) {
+    const std::span<ByteView> views(storage.data(), direction.from->Peek(kTurnBytes - discarded, storage));
+    if (views.empty()) return false;
+    size_t bytes = 0;
+    for (const ByteView view : views) bytes += view.size();
+    direction.from->Consume(bytes);
+    discarded += bytes;
+  }
+  return true;
+}
+
+void Pump::OnEnd(Direction& direction, TimePoint now) {
+  direction.has_ended = true;
+  Direction& reverse = Reverse(direction);
+  if (reverse.has_ended || direction.discards) return CloseBoth();
+  if (!direction.from->CanHalfClose()) {
+    // Its session is over in both directions: what the other side still says can reach nobody.
+    if (!direction.to->CanHalfClose()) return CloseBoth();
+    direction.from->Close();  // answers the peer at once
+    direction.to->FinishWriting();
+    // Closing with unread bytes would reset the connection and take away what was just written; so read on for a while.
+    reverse.discards = true;
+    discard_until_ = now + options_.half_close_linger;
+    return;
+  }
+  if (direction.to->CanHalfClose()) return direction.to->FinishWriting();
+  lingering_ = &direction;
+  linger_until_ = now + options_.half_close_linger;
+  linger_check_at_ = now;
+}
+
+void Pump::OnBroken(Direction& from_broken) {
+  is_done_ = true;
+  from_broken.from->Close();
+  if (from_broken.has_ended || from_broken.discards) {
+    from_broken.to->Close();
+  } else {
+    from_broken.to->Reset(CloseReason::kAborted);
+  }
+}
+
+void Pump::CheckLinger(TimePoint now) {
+  const Direction& back = Reverse(*lingering_);
+  // Silence counts from the moment the peer has everything: before that it can hardly answer.
+  const bool is_waiting = lingering_->to->HasUndelivered() || back.is_blocked;
+  if (is_waiting && options_.half_close_linger > Duration::zero()) {
+    linger_until_ = now + options_.half_close_linger;
+    linger_check_at_ = now + kDeliveryCheckInterval;
+    return;
+  }
+  linger_until_ = std::max(linger_until_, back.last_moved + options_.half_close_linger);
+  linger_check_at_ = linger_until_;
+  if (now >= linger_until_) CloseBoth();
+}
+
+void Pump::OnTimer(TimePoint now) {
+  if (is_done_) return;
+  if (now >= discard_until_) return CloseBoth();
+  if (lingering_ != nullptr) CheckLinger(now);
+  if (is_done_) return;
+  const TimePoint last_moved = std::max(directions_[0].last_moved, directions_[1].last_moved);
+  if (now - last_moved >= options_.idle_timeout) CloseBoth();
+}
+
+TimePoint Pump::NextDeadline() const {
+  const TimePoint last_moved = std::max(directions_[0].last_moved, directions_[1].last_moved);
+  TimePoint next = last_moved + options_.idle_timeout;
+  next = std::min(next, discard_until_);
+  if (lingering_ != nullptr) next = std::min(next, linger_check_at_);
+  return next;
+}
+
+void Pump::End(TimePoint now, bool in_order) {
+  if (is_done_) return;
+  if (in_order) {
+    for (Direction& direction : directions_) {
+      if (!direction.has_ended && !direction.discards) static_cast<void>(Move(direction, now));
+    }
+    return CloseBoth();
+  }
+  is_done_ = true;
+  for (Direction& direction : directions_) direction.from->Reset(CloseReason::kAdmin);
+}
+
+void Pump::CloseBoth() {
+  is_done_ = true;
+  for (Direction& direction : directions_) direction.from->Close();
+}
+
+}  // namespace culvert::server

@@ -1,0 +1,85 @@
+// Relay: one accepted stream on its way: first the far side is dialled, then a pump joins the two. While dialling nothing is
+// read, so that the near side feels it.
+// Thread: confined to one worker.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "core/base/slot_map.h"
+#include "server/dial.h"
+#include "server/object_tally.h"
+#include "server/pump.h"
+#include "server/session_streams.h"
+#include "server/timer_queue.h"
+
+namespace culvert::server {
+
+class ListenerRuntime;
+
+// A forward on one worker.
+struct ForwardRuntime {
+  std::shared_ptr<const ForwardConfig> config;
+  ObjectTally tally;          // streams and application bytes
+  TargetState destination;    // direct only
+};
+
+class Relay final : private StreamObserver, private TimerHandler {
+ public:
+  class Host {
+   public:
+    // Asks for a Run in this iteration.
+    virtual void Schedule(SlotHandle relay) = 0;
+
+   protected:
+    ~Host() = default;
+  };
+
+  // Who takes part. All outlive the relay.
+  struct Parties {
+    ListenerRuntime* listener = nullptr;
+    ForwardRuntime* forward = nullptr;
+    DialerRuntime* dialer = nullptr;      // nullptr: direct
+    ObjectTally* far_tally = nullptr;     // accounts for the far session
+  };
+
+  Relay(WorkerContext& context, Host& host, const Parties& parties, SessionStream near);
+  ~Relay();
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+
+  // `handle` is its own.
+  void Start(SlotHandle handle, DialPlan plan);
+  // Does what can be done. True: there is more to do at once.
+  [[nodiscard]] bool Run();
+  // Ends both sides; see Pump::End.
+  void End(bool in_order);
+  [[nodiscard]] bool is_done() const { return is_done_; }
+  [[nodiscard]] const Parties& parties() const { return parties_; }
+
+  bool is_scheduled = false;  // the host's
+
+ private:
+  void OnStreamReady() override { host_.Schedule(handle_); }
+  void OnTimer(TimePoint now) override;
+  void OnDialled();
+  void Account();
+  void Arm();
+
+  WorkerContext& context_;
+  Host& host_;
+  const Parties parties_;
+  const PumpOptions options_;
+  Timer timer_;
+  TimePoint armed_for_ = kInfiniteFuture;
+  SlotHandle handle_;
+  SessionStream near_;
+  SessionStream far_;
+  std::optional<Dial> dial_;
+  std::optional<Pump> pump_;
+  uint64_t counted_from_near_ = 0;
+  uint64_t counted_from_far_ = 0;
+  bool is_done_ = false;
+};
+
+}  // namespace culvert::server

@@ -1,0 +1,22 @@
+// ConfigService: many objects at once.
+#pragma once
+
+#include "culvert/v1/config.grpc.pb.h"
+#include "server/services/declared_service.h"
+
+namespace culvert::server {
+
+class ConfigService final : public v1::ConfigService::CallbackService {
+ public:
+  explicit ConfigService(const ServiceContext& context) : context_(context) {}
+
+  using Call = grpc::CallbackServerContext;
+  using Reactor = grpc::ServerUnaryReactor;
+  Reactor* Apply(Call* call, const v1::ApplyRequest* request, v1::ApplyResponse* response) override;
+  Reactor* Export(Call* call, const v1::ExportRequest* request, v1::ExportResponse* response) override;
+
+ private:
+  const ServiceContext context_;
+};
+
+}  // namespace culvert::server

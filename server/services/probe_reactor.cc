@@ -1,0 +1,102 @@
+// DialerService.ProbeDialer: the steps of a probe as they happen.
+#include <deque>
+#include <mutex>
+
+#include <google/protobuf/util/time_util.h>
+
+#include "server/services/declared_services.h"
+#include "server/services/stream_reactor.h"
+#include "server/stats_proto.h"
+#include "server/validate.h"
+
+namespace culvert::server {
+namespace {
+
+constexpr Duration kDefaultTimeout = std::chrono::seconds(5);
+
+v1::ProbeDialerResponse::Phase ToProto(ProbeStep::Phase phase) {
+  switch (phase) {
+    case ProbeStep::Phase::kResolve: return v1::ProbeDialerResponse::PHASE_RESOLVE;
+    case ProbeStep::Phase::kSocket: return v1::ProbeDialerResponse::PHASE_SOCKET;
+    case ProbeStep::Phase::kHandshake: return v1::ProbeDialerResponse::PHASE_HANDSHAKE;
+    case ProbeStep::Phase::kReady: return v1::ProbeDialerResponse::PHASE_READY;
+  }
+  return v1::ProbeDialerResponse::PHASE_UNSPECIFIED;
+}
+
+// The queue is bounded by the request: attempts (at most 100) times targets (at most 64) times four phases.
+class ProbeStream final : public WriteStream<v1::ProbeDialerResponse> {
+ public:
+  void OnStep(const absl::StatusOr<ProbeStep>& step) {
+    if (!step.ok()) return End(step.status(), /*discard=*/false);
+    const bool is_last = step->last;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!is_gone_) steps_.push_back(*step);
+    }
+    if (is_last) {
+      End(absl::OkStatus(), /*discard=*/false);
+    } else {
+      Poke();
+    }
+  }
+
+ private:
+  bool Next(v1::ProbeDialerResponse& message) override {
+    const std::lock_guard lock(mutex_);
+    if (steps_.empty()) return false;
+    const ProbeStep& step = steps_.front();
+    message.set_attempt(step.attempt);
+    message.set_target(step.target);
+    message.set_phase(ToProto(step.phase));
+    message.set_address(step.address);
+    *message.mutable_elapsed() = server::ToProto(step.elapsed);
+    if (step.phase == ProbeStep::Phase::kReady && step.error_reason.empty()) {
+      *message.mutable_path() = ToPathStats(step.stats);
+    }
+    message.set_error_reason(step.error_reason);
+    message.set_error_message(step.error_message);
+    steps_.pop_front();
+    return true;
+  }
+  void OnGone() override {
+    const std::lock_guard lock(mutex_);
+    is_gone_ = true;
+    steps_.clear();
+  }
+
+  std::mutex mutex_;
+  std::deque<ProbeStep> steps_;  // guarded by mutex_
+  bool is_gone_ = false;         // guarded by mutex_
+};
+
+}  // namespace
+
+grpc::ServerWriteReactor<v1::ProbeDialerResponse>* DialerService::ProbeDialer(Call*,
+                                                                              const v1::ProbeDialerRequest* request) {
+  const auto stream = std::make_shared<ProbeStream>();
+  stream->KeepAlive();
+  Violations violations;
+  if (request->subject_case() == v1::ProbeDialerRequest::SUBJECT_NOT_SET) {
+    violations.push_back({"name", "must be set, or else spec"});
+  }
+  if (request->has_name() && request->name().empty()) violations.push_back({"name", "must not be empty"});
+  v1::ProbeDialerRequest frame = *request;
+  frame.clear_spec();  // judged by the supervisor, like that of any dialer
+  ValidateTree(frame, "", violations);
+  if (!violations.empty()) {
+    stream->End(InvalidFields(violations), /*discard=*/true);
+    return stream.get();
+  }
+  Supervisor::ProbeSubject subject;
+  if (request->has_name()) subject.name = StripCollection(request->name(), KindInfo(Kind::kDialer).collection);
+  if (request->has_spec()) subject.spec = request->spec();
+  Duration timeout(google::protobuf::util::TimeUtil::DurationToNanoseconds(request->timeout()));
+  if (timeout <= Duration::zero()) timeout = kDefaultTimeout;
+  const uint32_t attempts = request->count() == 0 ? 1 : request->count();
+  context_.supervisor->Probe(std::move(subject), attempts, timeout,
+                             [stream](const absl::StatusOr<ProbeStep>& step) { stream->OnStep(step); });
+  return stream.get();
+}
+
+}  // namespace culvert::server

@@ -1,0 +1,47 @@
+// StatsFrames: reports cut into the messages of one WatchStats stream. Holds at most one report that is being sent and one that
+// waits; a newer one replaces the one that waits, and is counted as conflated.
+// Thread: not safe; its owner locks.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "culvert/v1/observe.pb.h"
+#include "server/report_collector.h"
+
+namespace culvert::server {
+
+inline constexpr size_t kMaxFrameMessageBytes = 512 * 1024;
+
+class StatsFrames {
+ public:
+  explicit StatsFrames(const v1::WatchStatsRequest& request);
+
+  void Offer(ReportPtr report);
+  // Fills the next message; false: everything was sent.
+  bool Next(v1::WatchStatsResponse& message);
+
+ private:
+  using Fingerprint = std::array<uint64_t, 6>;  // the counters that say whether a session moved
+
+  bool Matches(const SessionSnapshot& session) const;
+  void BeginFrame();
+
+  const std::string session_id_;
+  const std::string listener_;
+  const std::string dialer_;
+  const bool only_changed_;
+  ReportPtr waiting_;
+  ReportPtr current_;                // nullptr: no frame is being sent
+  std::vector<size_t> samples_;      // of current_, what is to be sent
+  size_t sent_ = 0;
+  int32_t total_ = 0;
+  uint64_t conflated_ = 0;
+  std::unordered_map<std::string, Fingerprint> seen_;  // only_changed: as of the frame before
+};
+
+}  // namespace culvert::server

@@ -1,0 +1,81 @@
+#include "server/spec_defaults.h"
+
+#include <google/protobuf/util/message_differencer.h>
+#include <google/protobuf/util/time_util.h>
+
+#include <utility>
+
+namespace culvert::server {
+namespace {
+
+using google::protobuf::util::MessageDifferencer;
+using google::protobuf::util::TimeUtil;
+
+template <typename Spec>
+void FillTransport(Spec& spec) {
+  if (spec.stream_header() == v1::STREAM_HEADER_UNSPECIFIED) spec.set_stream_header(v1::STREAM_HEADER_NONE);
+  if (spec.transport() == v1::TRANSPORT_KCP) *spec.mutable_kcp() = WithDefaults(std::move(*spec.mutable_kcp()));
+  spec.mutable_socket();
+  if (spec.max_sessions() == 0) spec.set_max_sessions(kDefaultMaxSessions);
+}
+
+bool SameMeaning(v1::ListenerSpec before, v1::ListenerSpec after) {
+  for (v1::ListenerSpec* spec : {&before, &after}) {
+    *spec = WithDefaults(std::move(*spec));
+    spec->clear_paused();
+    spec->clear_max_sessions();
+  }
+  return MessageDifferencer::Equals(before, after);
+}
+
+bool SameMeaning(v1::DialerSpec before, v1::DialerSpec after) {
+  for (v1::DialerSpec* spec : {&before, &after}) {
+    *spec = WithDefaults(std::move(*spec));
+    spec->clear_paused();
+    spec->clear_max_sessions();
+    spec->clear_dial_timeout();
+  }
+  return MessageDifferencer::Equals(before, after);
+}
+
+}  // namespace
+
+v1::KcpSpec WithDefaults(v1::KcpSpec spec) {
+  if (spec.profile() == v1::KCP_PROFILE_UNSPECIFIED) spec.set_profile(v1::KCP_PROFILE_V2RAY);
+  if (spec.header() == v1::PACKET_HEADER_UNSPECIFIED) spec.set_header(v1::PACKET_HEADER_NONE);
+  if (spec.mtu_bytes() == 0) spec.set_mtu_bytes(kDefaultMtuBytes);
+  if (!spec.has_tick_interval()) *spec.mutable_tick_interval() = TimeUtil::MillisecondsToDuration(50);
+  if (spec.congestion_control() == v1::CONGESTION_CONTROL_UNSPECIFIED) {
+    spec.set_congestion_control(v1::CONGESTION_CONTROL_BBR);
+  }
+  return spec;
+}
+
+v1::ListenerSpec WithDefaults(v1::ListenerSpec spec) {
+  FillTransport(spec);
+  return spec;
+}
+
+v1::DialerSpec WithDefaults(v1::DialerSpec spec) {
+  FillTransport(spec);
+  if (!spec.has_dial_timeout()) *spec.mutable_dial_timeout() = TimeUtil::SecondsToDuration(10);
+  return spec;
+}
+
+v1::ForwardSpec WithDefaults(v1::ForwardSpec spec) {
+  if (!spec.has_tcp_idle_timeout()) *spec.mutable_tcp_idle_timeout() = TimeUtil::HoursToDuration(1);
+  if (!spec.has_half_close_linger()) *spec.mutable_half_close_linger() = TimeUtil::SecondsToDuration(2);
+  return spec;
+}
+
+bool IsDisruptive(const v1::Object& before, const v1::Object& after) {
+  if (before.has_listener()) return !SameMeaning(before.listener().spec(), after.listener().spec());
+  if (before.has_dialer()) return !SameMeaning(before.dialer().spec(), after.dialer().spec());
+  return false;
+}
+
+bool SameSocketSettings(const v1::Object& before, const v1::Object& after) {
+  return MessageDifferencer::Equals(before.listener().spec().socket(), after.listener().spec().socket());
+}
+
+}  // namespace culvert::server

@@ -1,0 +1,132 @@
+#include "server/stats_proto.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <numeric>
+#include <string>
+
+namespace culvert::server {
+namespace {
+
+v1::PathStats::LimitedBy ToProto(SendLimit limit) {
+  switch (limit) {
+    case SendLimit::kApplication: return v1::PathStats::LIMITED_BY_APPLICATION;
+    case SendLimit::kCongestion: return v1::PathStats::LIMITED_BY_CONGESTION;
+    case SendLimit::kPacing: return v1::PathStats::LIMITED_BY_PACING;
+    case SendLimit::kPeerWindow: return v1::PathStats::LIMITED_BY_PEER_WINDOW;
+    case SendLimit::kBuffer: return v1::PathStats::LIMITED_BY_BUFFER;
+    case SendLimit::kPathDown: return v1::PathStats::LIMITED_BY_PATH_DOWN;
+  }
+  return v1::PathStats::LIMITED_BY_UNSPECIFIED;
+}
+
+// The summary of an mKCP or TCP state name: what still carries data is ACTIVE, what finishes is DRAINING.
+v1::State ToState(std::string_view state) {
+  if (state == "ACTIVE" || state == "ESTABLISHED" || state.empty()) return v1::STATE_ACTIVE;
+  if (state == "TERMINATED" || state == "CLOSED") return v1::STATE_CLOSED;
+  if (state == "SYN_SENT" || state == "SYN_RECV" || state == "CONNECTING") return v1::STATE_PENDING;
+  return v1::STATE_DRAINING;
+}
+
+void FillSessionCounters(const SessionStats& stats, v1::Counters& counters) {
+  counters.set_rx_bytes(stats.rx_bytes);
+  counters.set_tx_bytes(stats.tx_bytes);
+  counters.set_rx_packets(stats.rx_datagrams);
+  counters.set_tx_packets(stats.tx_datagrams);
+  counters.set_lost_packets(stats.lost_segments);
+  counters.set_retransmitted_packets(stats.retransmitted_segments);
+  counters.set_rx_segments(stats.rx_segments);
+  counters.set_tx_segments(stats.tx_segments);
+  counters.set_rx_packet_bytes(stats.rx_datagram_bytes);
+  counters.set_tx_packet_bytes(stats.tx_datagram_bytes);
+  counters.set_duplicate_segments(stats.duplicate_segments);
+  counters.set_out_of_window_segments(stats.out_of_window_segments);
+}
+
+}  // namespace
+
+google::protobuf::Duration ToProto(Duration duration) {
+  return google::protobuf::util::TimeUtil::NanosecondsToDuration(duration.count());
+}
+
+google::protobuf::Timestamp ToTimestamp(int64_t unix_ns) {
+  return google::protobuf::util::TimeUtil::NanosecondsToTimestamp(unix_ns);
+}
+
+v1::Counters ToProto(const ObjectCounters& from) {
+  v1::Counters counters;
+  counters.set_rx_bytes(from.rx_bytes);
+  counters.set_tx_bytes(from.tx_bytes);
+  counters.set_rx_packets(from.rx_datagrams);
+  counters.set_tx_packets(from.tx_datagrams);
+  counters.set_rx_dropped(std::accumulate(from.dropped.begin(), from.dropped.end(), uint64_t{0}));
+  counters.set_lost_packets(from.lost_segments);
+  counters.set_retransmitted_packets(from.retransmitted_segments);
+  counters.set_opened(from.opened);
+  counters.set_closed(from.closed);
+  counters.set_failed(from.failed);
+  counters.set_active(from.active);
+  counters.set_rx_segments(from.rx_segments);
+  counters.set_tx_segments(from.tx_segments);
+  counters.set_rx_packet_bytes(from.rx_datagram_bytes);
+  counters.set_tx_packet_bytes(from.tx_datagram_bytes);
+  counters.set_duplicate_segments(from.duplicate_segments);
+  counters.set_out_of_window_segments(from.out_of_window_segments);
+  return counters;
+}
+
+v1::SocketStatus ToProto(const io::UdpSocket::Granted& granted) {
+  v1::SocketStatus status;
+  status.set_receive_buffer_bytes(granted.receive_buffer_bytes);
+  status.set_send_buffer_bytes(granted.send_buffer_bytes);
+  status.set_gso(granted.gso);
+  status.set_gro(granted.gro);
+  return status;
+}
+
+v1::PathStats ToPathStats(const SessionStats& stats) {
+  v1::PathStats path;
+  *path.mutable_smoothed_rtt() = ToProto(stats.smoothed_rtt);
+  *path.mutable_min_rtt() = ToProto(stats.min_rtt);
+  *path.mutable_rtt_variance() = ToProto(stats.rttvar);
+  *path.mutable_retransmission_timeout() = ToProto(stats.rto);
+  path.set_congestion_window_bytes(stats.congestion_window_bytes);
+  path.set_slow_start_threshold_bytes(stats.slow_start_threshold_bytes);
+  path.set_bytes_in_flight(stats.bytes_in_flight);
+  // mKCP counts windows in segments; a full segment fills a datagram.
+  path.set_peer_window_bytes(uint64_t{stats.peer_window_segments} * stats.path_mtu_bytes);
+  path.set_receive_window_bytes(uint64_t{stats.receive_window_segments} * stats.path_mtu_bytes);
+  path.set_pacing_bytes_per_second(stats.pacing_bytes_per_second);
+  path.set_path_mtu_bytes(stats.path_mtu_bytes);
+  path.set_waste_ratio(stats.waste_ratio);
+  path.set_spurious_retransmits(stats.spurious_retransmits);
+  path.set_limited_by(ToProto(stats.limited_by));
+  path.set_send_queue_bytes(stats.send_queue_bytes);
+  path.set_receive_buffered_bytes(stats.receive_buffered_bytes);
+  path.set_segments_in_flight(stats.segments_in_flight);
+  return path;
+}
+
+v1::Session ToProto(const SessionSnapshot& from) {
+  v1::Session session;
+  session.set_name("sessions/" + from.id);
+  session.set_transport(from.transport == Transport::kKcp ? v1::TRANSPORT_KCP : v1::TRANSPORT_TCP);
+  session.set_listener(from.listener);
+  session.set_dialer(from.dialer);
+  session.set_forward(from.forward);
+  if (from.local.ip.family() != IpAddress::Family::kNone) session.set_local_address(from.local.ToString());
+  if (from.remote.ip.family() != IpAddress::Family::kNone) session.set_remote_address(from.remote.ToString());
+  session.set_state(ToState(from.stats.state));
+  session.set_transport_state(std::string(from.stats.state));
+  *session.mutable_open_time() = ToTimestamp(from.opened_at_unix_ns);
+  *session.mutable_path() = ToPathStats(from.stats);
+  if (from.transport == Transport::kTcp) session.mutable_path()->clear_limited_by();  // the kernel does not say
+  FillSessionCounters(from.stats, *session.mutable_counters());
+  session.set_conversation_id(from.stats.conversation_id);
+  session.set_worker(from.worker);
+  session.set_validated(from.stats.validated);
+  session.set_insecure(from.insecure);
+  return session;
+}
+
+}  // namespace culvert::server

@@ -1,0 +1,18 @@
+// Observations of the workers as messages of the API.
+// Thread: any.
+#pragma once
+
+#include "culvert/v1/session.pb.h"
+#include "culvert/v1/types.pb.h"
+#include "server/worker.h"
+
+namespace culvert::server {
+
+v1::Counters ToProto(const ObjectCounters& counters);
+v1::Session ToProto(const SessionSnapshot& session);
+v1::PathStats ToPathStats(const SessionStats& stats);
+v1::SocketStatus ToProto(const io::UdpSocket::Granted& granted);
+google::protobuf::Duration ToProto(Duration duration);
+google::protobuf::Timestamp ToTimestamp(int64_t unix_ns);
+
+}  // namespace culvert::server

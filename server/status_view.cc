@@ -1,0 +1,215 @@
+#include "server/status_view.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "core/transport/datagram.h"
+#include "server/stats_proto.h"
+
+namespace culvert::server {
+namespace {
+
+// What core/io asks for when a spec does not say (core/io/socket_options.h).
+constexpr uint64_t kDefaultUdpBufferBytes = 8 << 20;
+
+struct Buffers {
+  uint64_t asked = 0;
+  uint64_t granted = 0;
+  const char* sysctl = "";
+};
+
+// The receive buffer, and the send buffer, when the kernel granted less than was asked for.
+std::vector<Buffers> ShortBuffers(const v1::SocketSpec& spec, const io::UdpSocket::Granted& granted) {
+  const auto asked = [](uint64_t bytes) { return bytes == 0 ? kDefaultUdpBufferBytes : bytes; };
+  std::vector<Buffers> found;
+  for (const Buffers& buffers : {Buffers{asked(spec.receive_buffer_bytes()), granted.receive_buffer_bytes, "net.core.rmem_max"},
+                                 Buffers{asked(spec.send_buffer_bytes()), granted.send_buffer_bytes, "net.core.wmem_max"}}) {
+    if (buffers.granted < buffers.asked) found.push_back(buffers);
+  }
+  return found;
+}
+
+std::string BuffersText(const std::vector<Buffers>& buffers) {
+  std::string text;
+  for (const Buffers& one : buffers) {
+    text += absl::StrFormat("%s%d of %d bytes granted: sysctl -w %s=%d", text.empty() ? "" : "; ", one.granted, one.asked,
+                            one.sysctl, one.asked);
+  }
+  return text;
+}
+
+const v1::SocketSpec& SocketSpecOf(const v1::Object& object) {
+  return object.has_listener() ? object.listener().spec().socket() : object.dialer().spec().socket();
+}
+
+// Adds conditions to a status, newest knowledge each time.
+class Conditions {
+ public:
+  Conditions(google::protobuf::RepeatedPtrField<v1::Condition>* out, int64_t generation, int64_t now_unix_ns,
+             ConditionMemory& memory)
+      : out_(out), generation_(generation), now_unix_ns_(now_unix_ns), memory_(memory) {}
+
+  void Add(const char* type, v1::Condition::Status status, const char* reason, std::string message) {
+    v1::Condition& condition = *out_->Add();
+    condition.set_type(type);
+    condition.set_status(status);
+    condition.set_reason(reason);
+    condition.set_message(std::move(message));
+    *condition.mutable_last_transition_time() = ToTimestamp(memory_.TransitionTime(type, status, now_unix_ns_));
+    condition.set_observed_generation(generation_);
+  }
+  void AddReady(bool is_ready, const char* reason, std::string message) {
+    Add("Ready", is_ready ? v1::Condition::STATUS_TRUE : v1::Condition::STATUS_FALSE, reason, std::move(message));
+  }
+  void AddBuffers(const v1::SocketSpec& spec, const io::UdpSocket::Granted& granted) {
+    const std::vector<Buffers> missing = ShortBuffers(spec, granted);
+    if (missing.empty()) {
+      Add("BuffersGranted", v1::Condition::STATUS_TRUE, "Granted", "the kernel granted what was asked for");
+    } else {
+      Add("BuffersGranted", v1::Condition::STATUS_FALSE, "BelowRequest", BuffersText(missing));
+    }
+  }
+  void AddSecure(const Entry& entry) {
+    if (entry.kcp == nullptr) return;
+    if (entry.kcp->is_unkeyed()) {
+      Add("Secure", v1::Condition::STATUS_FALSE, "Unkeyed", "no secret seed: anyone who reaches the port can use it");
+    } else {
+      Add("Secure", v1::Condition::STATUS_TRUE, "Keyed", "AES-128-GCM");
+    }
+  }
+
+ private:
+  google::protobuf::RepeatedPtrField<v1::Condition>* out_;
+  const int64_t generation_;
+  const int64_t now_unix_ns_;
+  ConditionMemory& memory_;
+};
+
+void FillListener(const StatusInputs& inputs, v1::Listener& listener, ConditionMemory& memory) {
+  v1::ListenerStatus& status = *listener.mutable_status();
+  Conditions conditions(status.mutable_conditions(), listener.metadata().generation(), inputs.now_unix_ns, memory);
+  *status.mutable_counters() = ToProto(inputs.counters);
+  for (size_t i = 1; i < kDropReasonCount; ++i) {  // 0 is "not dropped"
+    const uint64_t count = inputs.counters.dropped[i];
+    if (count > 0) (*status.mutable_dropped_datagrams())[std::string(DropReasonName(static_cast<DropReason>(i)))] = count;
+  }
+  if (inputs.bound == nullptr) {
+    status.set_state(v1::STATE_CLOSED);
+    conditions.AddReady(false, "Closed", "the listener is not bound");
+    return;
+  }
+  const std::string address = inputs.bound->address().ToString();
+  status.add_bound_addresses(address);
+  const bool is_paused = listener.spec().paused();
+  status.set_state(is_paused ? v1::STATE_DRAINING : v1::STATE_ACTIVE);
+  conditions.AddReady(!is_paused, is_paused ? "Paused" : "Accepting",
+                      is_paused ? "spec.paused is set: nothing new is accepted" : "accepts on " + address);
+  conditions.Add("Bound", v1::Condition::STATUS_TRUE, "Bound", address);
+  if (const auto granted = inputs.bound->granted()) {
+    *status.mutable_socket() = ToProto(*granted);
+    conditions.AddBuffers(listener.spec().socket(), *granted);
+  }
+  conditions.AddSecure(*inputs.entry);
+}
+
+void FillTargets(const StatusInputs& inputs, v1::Dialer& dialer, size_t& reached, size_t& failing) {
+  for (const std::string& target : dialer.spec().targets()) {
+    v1::TargetStatus& status = *dialer.mutable_status()->add_targets();
+    status.set_target(target);
+    if (inputs.targets == nullptr) continue;
+    const auto report = std::ranges::find(*inputs.targets, target, &TargetReport::target);
+    if (report == inputs.targets->end()) continue;
+    for (const std::string& address : report->addresses) status.add_addresses(address);
+    status.set_sessions(report->sessions);
+    status.set_last_error_reason(report->last_error_reason);
+    status.set_last_error_message(report->last_error_message);
+    if (report->sessions > 0) {
+      ++reached;
+    } else if (!report->last_error_reason.empty()) {
+      ++failing;
+    }
+  }
+}
+
+void FillDialer(const StatusInputs& inputs, v1::Dialer& dialer, ConditionMemory& memory) {
+  v1::DialerStatus& status = *dialer.mutable_status();
+  Conditions conditions(status.mutable_conditions(), dialer.metadata().generation(), inputs.now_unix_ns, memory);
+  *status.mutable_counters() = ToProto(inputs.counters);
+  size_t reached = 0;
+  size_t failing = 0;
+  FillTargets(inputs, dialer, reached, failing);
+  const auto total = static_cast<size_t>(dialer.spec().targets_size());
+  const std::string tally = absl::StrFormat("%d of %d targets failing", failing, total);
+  if (dialer.spec().paused()) {
+    status.set_state(v1::STATE_DRAINING);
+    conditions.AddReady(false, "Paused", "spec.paused is set: no new streams are opened");
+  } else if (failing == total) {
+    status.set_state(v1::STATE_FAILED);
+    conditions.AddReady(false, "AllTargetsFailing", tally);
+  } else {
+    status.set_state(failing > 0 ? v1::STATE_DEGRADED : v1::STATE_ACTIVE);
+    conditions.AddReady(true, failing > 0 ? "SomeTargetsFailing" : "Ready", failing > 0 ? tally : "dials when streams need it");
+  }
+  // An mKCP session exists from the first datagram we send; that the peer is there shows only when one comes back.
+  const bool is_silent = dialer.spec().transport() == v1::TRANSPORT_KCP && inputs.counters.rx_datagrams == 0;
+  if (reached > 0 && is_silent) {
+    conditions.Add("PeerReachable", v1::Condition::STATUS_UNKNOWN, "NoAnswerYet", "sessions are open, nothing was received yet");
+  } else if (reached > 0) {
+    conditions.Add("PeerReachable", v1::Condition::STATUS_TRUE, "SessionsOpen", "sessions are open");
+  } else if (failing == total) {
+    conditions.Add("PeerReachable", v1::Condition::STATUS_FALSE, "DialsFailed", tally);
+  } else {
+    conditions.Add("PeerReachable", v1::Condition::STATUS_UNKNOWN, "NotTried", "no session is open and no attempt failed");
+  }
+  if (inputs.socket) {
+    *status.mutable_socket() = ToProto(*inputs.socket);
+    conditions.AddBuffers(dialer.spec().socket(), *inputs.socket);
+  }
+  conditions.AddSecure(*inputs.entry);
+}
+
+void FillForward(const StatusInputs& inputs, v1::Forward& forward, ConditionMemory& memory) {
+  v1::ForwardStatus& status = *forward.mutable_status();
+  Conditions conditions(status.mutable_conditions(), forward.metadata().generation(), inputs.now_unix_ns, memory);
+  *status.mutable_counters() = ToProto(inputs.counters);
+  const bool is_paused = forward.spec().paused();
+  status.set_state(is_paused ? v1::STATE_DRAINING : v1::STATE_ACTIVE);
+  conditions.AddReady(!is_paused, is_paused ? "Paused" : "Forwarding",
+                      is_paused ? "spec.paused is set: new streams are refused" : "takes streams");
+}
+
+}  // namespace
+
+int64_t ConditionMemory::TransitionTime(const std::string& type, v1::Condition::Status status, int64_t now_unix_ns) {
+  const auto [at, is_new] = seen_.try_emplace(type, Seen{status, now_unix_ns});
+  if (!is_new && at->second.status != status) at->second = {status, now_unix_ns};
+  return at->second.since_unix_ns;
+}
+
+v1::Object ObjectWithStatus(const StatusInputs& inputs, ConditionMemory& memory) {
+  v1::Object object = RedactedObject(*inputs.entry);
+  if (object.has_listener()) FillListener(inputs, *object.mutable_listener(), memory);
+  if (object.has_dialer()) FillDialer(inputs, *object.mutable_dialer(), memory);
+  if (object.has_forward()) FillForward(inputs, *object.mutable_forward(), memory);
+  return object;
+}
+
+void AppendWarnings(const Entry& entry, const BoundListener* bound, std::vector<v1::Warning>& warnings) {
+  const std::string subject = KeyOf(entry.object).ToString();
+  if (entry.kcp != nullptr && entry.kcp->is_unkeyed()) {
+    v1::Warning& warning = warnings.emplace_back();
+    warning.set_field(subject);
+    warning.set_reason("INSECURE");
+    warning.set_message("no secret seed: anyone who reaches the port can use it");
+  }
+  if (bound == nullptr || !bound->granted()) return;
+  const std::vector<Buffers> missing = ShortBuffers(SocketSpecOf(entry.object), *bound->granted());
+  if (missing.empty()) return;
+  v1::Warning& warning = warnings.emplace_back();
+  warning.set_field(subject);
+  warning.set_reason("BUFFERS_BELOW_REQUEST");
+  warning.set_message(BuffersText(missing));
+}
+
+}  // namespace culvert::server

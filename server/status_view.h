@@ -1,0 +1,45 @@
+// The status of a declared object: from what was declared, what the kernel granted and what the workers count.
+// Thread: the control thread.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "server/listener_sockets.h"
+#include "server/object_table.h"
+#include "server/report_collector.h"
+
+namespace culvert::server {
+
+// Remembers when each condition of an object last changed its status.
+class ConditionMemory {
+ public:
+  // The time of the last change: `now` when `status` differs from the one seen before.
+  int64_t TransitionTime(const std::string& type, v1::Condition::Status status, int64_t now_unix_ns);
+
+ private:
+  struct Seen {
+    v1::Condition::Status status;
+    int64_t since_unix_ns;
+  };
+  std::map<std::string, Seen> seen_;
+};
+
+struct StatusInputs {
+  const Entry* entry = nullptr;
+  const BoundListener* bound = nullptr;           // listeners
+  ObjectCounters counters;                        // all workers, since the object was created
+  const std::vector<TargetReport>* targets = nullptr;  // dialers; nullptr: none tried yet
+  std::optional<io::UdpSocket::Granted> socket;   // dialers, once they have one
+  int64_t now_unix_ns = 0;
+};
+
+// A copy of the object without secrets and with its status.
+v1::Object ObjectWithStatus(const StatusInputs& inputs, ConditionMemory& memory);
+
+// What an operator should know about an object, for the daemon's list of warnings: insecure settings, buffers below what was
+// asked for.
+void AppendWarnings(const Entry& entry, const BoundListener* bound, std::vector<v1::Warning>& warnings);
+
+}  // namespace culvert::server

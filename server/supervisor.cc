@@ -1,0 +1,327 @@
+// The life of a change, in the order of the functions below: Change -> BeginNextChange -> Plan -> Execute -> OnInForce ->
+// AnswerChange -> BeginNextChange.
+#include "server/supervisor.h"
+
+#include <utility>
+
+#include "core/base/log.h"
+#include "core/io/monotonic_clock.h"
+#include "server/config_from_proto.h"
+#include "server/error_builder.h"
+#include "server/rollout.h"
+#include "server/stats_proto.h"
+
+namespace culvert::server {
+namespace {
+
+using Action = ChangeResult::Action;
+
+const char* ActionText(Action action) {
+  switch (action) {
+    case Action::kCreated: return "created";
+    case Action::kConfigured: return "configured";
+    case Action::kDeleted: return "deleted";
+    case Action::kUnchanged: return "unchanged";
+    case Action::kMissing: break;
+  }
+  return "missing";
+}
+
+bool ChangesAnything(const ChangePlan& plan) {
+  for (const ChangeResult& result : plan.results) {
+    if (result.action != Action::kUnchanged && result.action != Action::kMissing) return true;
+  }
+  return false;
+}
+
+// The audit trail: who asked (the manager) and what became of it; paths, never values.
+void LogResults(const ChangePlan& plan, const std::string& manager) {
+  for (const ChangeResult& result : plan.results) {
+    if (result.action == Action::kUnchanged || result.action == Action::kMissing) continue;
+    std::string paths;
+    for (const std::string& path : result.changed_paths) paths += (paths.empty() ? "" : ",") + path;
+    Log(LogLevel::kInfo, "control", result.key.ToString() + " " + ActionText(result.action),
+        {{"manager", manager}, {"changed", paths}, {"disruptive", result.disruptive ? "true" : "false"}});
+    for (const v1::Warning& warning : result.warnings) {
+      Log(LogLevel::kWarning, "control", result.key.ToString() + ": " + warning.field() + ": " + warning.message(),
+          {{"reason", warning.reason()}});
+    }
+  }
+  for (const ObjectKey& key : plan.also_deleted) {
+    Log(LogLevel::kInfo, "control", key.ToString() + " deleted with what it refers to", {{"manager", manager}});
+  }
+}
+
+}  // namespace
+
+// A change whose rollout is under way.
+struct Supervisor::Running {
+  ChangePlan plan;
+  RunningState::Prepared prepared;
+  std::string manager;
+  Done<ChangeOutcome> done;             // empty once called
+  bool is_in_force = false;             // else it was only tried, or changes nothing
+  std::vector<v1::Object> final_views;  // of deleted objects, one a result
+};
+
+Supervisor::Supervisor(ControlThread& thread, SupervisorOptions options)
+    : thread_(thread),
+      options_(std::move(options)),
+      collector_(thread, options_.workers),
+      running_state_(*options_.binder, options_.workers.size()),
+      hash_(*options_.random) {}
+
+bool Supervisor::Post(ControlThread::Task task) { return !stopping_ && thread_.Post(std::move(task)); }
+
+absl::Status Supervisor::RefusalStatus() const { return stopping_ ? DaemonStopping() : ControlOverloaded(); }
+
+PlanContext Supervisor::MakeContext() {
+  return {&hash_, options_.random, &next_incarnation_, io::UnixNanoseconds(), options_.read_seed_file};
+}
+
+void Supervisor::Change(ChangeSet set, bool validate_only, Done<ChangeOutcome> done) {
+  const auto waiting = std::make_shared<Waiting>(Waiting{std::move(set), validate_only, done});
+  const bool is_posted = Post([this, waiting] {
+    if (waiting_.size() >= kMaxWaitingChanges) return waiting->done(ControlOverloaded());
+    waiting_.push_back(std::move(*waiting));
+    BeginNextChange();
+  });
+  if (!is_posted) done(RefusalStatus());
+}
+
+void Supervisor::BeginNextChange() {
+  while (!change_is_running_ && !waiting_.empty()) {
+    Waiting next = std::move(waiting_.front());
+    waiting_.pop_front();
+    Plan(std::move(next));
+  }
+}
+
+void Supervisor::Plan(Waiting waiting) {
+  absl::StatusOr<ChangePlan> plan = MakePlan(table_, waiting.set, MakeContext());
+  if (!plan.ok()) return waiting.done(std::move(plan).status());
+  if (!waiting.validate_only && ChangesAnything(*plan)) return Execute(std::move(waiting), *std::move(plan));
+
+  change_is_running_ = true;
+  const auto running = std::make_shared<Running>();
+  running->plan = *std::move(plan);
+  running->done = std::move(waiting.done);
+  AnswerChange(running);
+}
+
+void Supervisor::Execute(Waiting waiting, ChangePlan plan) {
+  const auto running = std::make_shared<Running>();
+  absl::StatusOr<RunningState::Prepared> prepared = running_state_.Prepare(plan, waiting.set.is_apply);
+  if (!prepared.ok()) return waiting.done(std::move(prepared).status());
+  running->plan = std::move(plan);
+  running->prepared = *std::move(prepared);
+  running->manager = waiting.set.manager;
+  running->done = std::move(waiting.done);
+
+  const absl::Status begun = Rollout::Begin(
+      thread_, options_.workers, running->prepared.routing,
+      [running](size_t worker) { return RunningState::HandlesFor(running->prepared, worker); },
+      [this, running](const WorkerReport& gone) { OnInForce(running, gone); });
+  if (!begun.ok()) {
+    running->prepared = {};  // ports are free again before the caller learns of it
+    return running->done(begun);
+  }
+  change_is_running_ = true;
+  thread_.RunAt(io::Now() + kChangeTimeout, [weak = std::weak_ptr<Running>(running)] {
+    const std::shared_ptr<Running> late = weak.lock();
+    if (late == nullptr || late->done == nullptr) return;
+    Log(LogLevel::kError, "control", "a worker does not answer: a change is not in force everywhere yet");
+    std::exchange(late->done, nullptr)(ControlOverloaded());
+  });
+}
+
+void Supervisor::OnInForce(const std::shared_ptr<Running>& running, const WorkerReport& gone) {
+  LogResults(running->plan, running->manager);
+  // Before Commit, which forgets what the objects that went had counted under earlier incarnations.
+  for (const ChangeResult& result : running->plan.results) {
+    const bool is_deleted = result.action == Action::kDeleted;
+    running->final_views.push_back(is_deleted ? running_state_.FinalView(*result.before, gone) : v1::Object());
+  }
+  running_state_.Commit(running->plan, std::move(running->prepared), gone);
+  table_ = running->plan.table;
+  running->is_in_force = true;
+  AnswerChange(running);
+}
+
+void Supervisor::AnswerChange(const std::shared_ptr<Running>& running) {
+  collector_.Collect(false, Duration::zero(), [this, running](const ReportPtr& report) {
+    ChangeOutcome outcome;
+    for (size_t i = 0; i < running->plan.results.size(); ++i) {
+      outcome.objects.push_back(ViewOfResult(*running, i, *report));
+    }
+    outcome.results = std::move(running->plan.results);
+    change_is_running_ = false;
+    if (running->done) std::exchange(running->done, nullptr)(std::move(outcome));
+    BeginNextChange();
+  });
+}
+
+v1::Object Supervisor::ViewOfResult(const Running& running, size_t index, const MergedReport& report) {
+  const ChangeResult& result = running.plan.results[index];
+  switch (result.action) {
+    case Action::kMissing: return v1::Object();
+    case Action::kDeleted:
+      return running.is_in_force ? running.final_views[index] : running_state_.View(*result.before, report);
+    case Action::kCreated:
+      // Of a creation that was only tried there is nothing to observe.
+      return running.is_in_force ? running_state_.View(*result.after, report) : RedactedObject(*result.after);
+    default: return running_state_.View(*result.after, report);
+  }
+}
+
+void Supervisor::Get(ObjectKey key, Done<v1::Object> done) {
+  const bool is_posted = Post([this, key, done] {
+    if (table_.Find(key) == nullptr) return done(NotFound(key));
+    collector_.Collect(false, Duration::zero(), [this, key, done](const ReportPtr& report) {
+      const EntryPtr entry = table_.Find(key);  // it may have gone while the workers were asked
+      if (entry == nullptr) return done(NotFound(key));
+      done(running_state_.View(*entry, *report));
+    });
+  });
+  if (!is_posted) done(RefusalStatus());
+}
+
+void Supervisor::List(Kind kind, Done<std::vector<v1::Object>> done) {
+  const bool is_posted = Post([this, kind, done] {
+    collector_.Collect(false, Duration::zero(), [this, kind, done](const ReportPtr& report) {
+      std::vector<v1::Object> objects;
+      for (const EntryPtr& entry : table_.OfKind(kind)) objects.push_back(running_state_.View(*entry, *report));
+      done(std::move(objects));
+    });
+  });
+  if (!is_posted) done(RefusalStatus());
+}
+
+void Supervisor::Export(std::string manager, Done<std::vector<v1::Object>> done) {
+  const bool is_posted = Post([this, manager, done] {
+    std::vector<v1::Object> objects;
+    for (const auto& [key, entry] : table_.entries()) {
+      if (manager.empty() || MetadataOf(entry->object).manager() == manager) objects.push_back(RedactedObject(*entry));
+    }
+    done(std::move(objects));
+  });
+  if (!is_posted) done(RefusalStatus());
+}
+
+void Supervisor::Sessions(Done<ReportPtr> done) {
+  const bool is_posted = Post([this, done] {
+    collector_.Collect(true, Duration::zero(), [done](const ReportPtr& report) { done(report); });
+  });
+  if (!is_posted) done(RefusalStatus());
+}
+
+void Supervisor::CloseSession(std::string id, bool graceful, bool validate_only,
+                              std::function<void(absl::Status)> done) {
+  if (validate_only) {
+    return Sessions([id, done](const absl::StatusOr<ReportPtr>& report) {
+      if (!report.ok()) return done(report.status());
+      for (const SessionSnapshot& session : (*report)->sessions) {
+        if (session.id == id) return done(absl::OkStatus());
+      }
+      done(SessionNotFound(id));
+    });
+  }
+  const bool is_posted = Post([this, id, graceful, done] {
+    // The id says which worker only to the workers: all are asked, and at most one knows it.
+    struct Tally {
+      size_t left = 0;
+      bool found = false;
+    };
+    const auto tally = std::make_shared<Tally>();
+    for (WorkerControl* worker : options_.workers) {
+      const bool is_asked = worker->CloseSession(id, graceful, [this, id, tally, done](bool found) {
+        thread_.PostReply([id, tally, done, found] {
+          tally->found = tally->found || found;
+          if (--tally->left == 0) done(tally->found ? absl::OkStatus() : SessionNotFound(id));
+        });
+      });
+      if (is_asked) ++tally->left;
+    }
+    if (tally->left == 0) done(ControlOverloaded());
+  });
+  if (!is_posted) done(RefusalStatus());
+}
+
+absl::StatusOr<std::shared_ptr<const DialerConfig>> Supervisor::ProbeConfig(const ProbeSubject& subject) const {
+  if (!subject.name.empty()) {
+    const EntryPtr entry = table_.Find({Kind::kDialer, subject.name});
+    if (entry == nullptr) return NotFound({Kind::kDialer, subject.name});
+    return ToDialerConfig(*entry);
+  }
+  // Planned like a creation, so that one set of rules judges both, and then not carried out.
+  ChangeSet set;
+  set.manager = "api";
+  v1::Dialer& dialer = *set.changes.emplace_back().object.mutable_dialer();
+  dialer.mutable_metadata()->set_name("probe");
+  *dialer.mutable_spec() = subject.spec;
+  uint64_t incarnation = 0;
+  PlanContext context{&hash_, options_.random, &incarnation, io::UnixNanoseconds(), options_.read_seed_file};
+  absl::StatusOr<ChangePlan> plan = MakePlan(ObjectTable(), set, context);
+  if (!plan.ok()) return std::move(plan).status();
+  return ToDialerConfig(*plan->results.front().after);
+}
+
+void Supervisor::Probe(ProbeSubject subject, uint32_t attempts, Duration timeout,
+                       std::function<void(absl::StatusOr<ProbeStep>)> on_step) {
+  const bool is_posted = Post([this, subject, attempts, timeout, on_step] {
+    absl::StatusOr<std::shared_ptr<const DialerConfig>> config = ProbeConfig(subject);
+    if (!config.ok()) return on_step(config.status());
+    if (probes_running_ >= kMaxProbes) return on_step(LimitExceeded("probes", kMaxProbes));
+    WorkerControl& worker = *options_.workers[next_probe_worker_++ % options_.workers.size()];
+    const bool is_asked = worker.Probe({*std::move(config), attempts, timeout}, [this, on_step](ProbeStep step) {
+      thread_.PostReply([this, on_step, step = std::move(step)] {
+        if (step.last) --probes_running_;
+        on_step(step);
+      });
+    });
+    if (!is_asked) return on_step(ControlOverloaded());
+    ++probes_running_;
+  });
+  if (!is_posted) on_step(RefusalStatus());
+}
+
+void Supervisor::GetDaemon(Done<v1::Daemon> done) {
+  const bool is_posted = Post([this, done] {
+    collector_.Collect(false, Duration::zero(), [this, done](const ReportPtr& report) { done(DescribeDaemon(*report)); });
+  });
+  if (!is_posted) done(RefusalStatus());
+}
+
+v1::Daemon Supervisor::DescribeDaemon(const MergedReport& report) const {
+  const DaemonFacts& facts = options_.facts;
+  v1::Daemon daemon;
+  daemon.set_version(facts.version);
+  for (const char* feature : {"tcp", "kcp", "kcp-xray"}) daemon.add_features(feature);
+  *daemon.mutable_start_time() = ToTimestamp(facts.start_unix_ns);
+  *daemon.mutable_uptime() = ToProto(io::Now() - facts.started_at);
+  daemon.set_udp_gso(facts.udp_gso);
+  daemon.set_udp_gro(facts.udp_gro);
+  daemon.set_hostname(facts.hostname);
+  daemon.set_pid(facts.pid);
+  daemon.set_listeners(static_cast<int32_t>(table_.CountOf(Kind::kListener)));
+  daemon.set_dialers(static_cast<int32_t>(table_.CountOf(Kind::kDialer)));
+  daemon.set_forwards(static_cast<int32_t>(table_.CountOf(Kind::kForward)));
+  daemon.set_sessions(static_cast<int64_t>(report.total.active));
+  *daemon.mutable_counters() = ToProto(report.total);
+  for (const MergedReport::Worker& worker : report.workers) {
+    v1::WorkerStatus& status = *daemon.add_workers();
+    status.set_index(worker.index);
+    status.set_sessions(static_cast<int64_t>(worker.total.active));
+    *status.mutable_counters() = ToProto(worker.total);
+    *status.mutable_cpu_time() = ToProto(worker.cpu_time);
+  }
+  std::vector<v1::Warning> warnings;
+  for (const auto& [key, entry] : table_.entries()) {
+    if (warnings.size() >= kMaxViolations) break;
+    if (key.kind != Kind::kForward) AppendWarnings(*entry, key.kind == Kind::kListener ? running_state_.SocketsOf(key.name) : nullptr, warnings);
+  }
+  for (v1::Warning& warning : warnings) *daemon.add_warnings() = std::move(warning);
+  return daemon;
+}
+
+}  // namespace culvert::server

@@ -1,0 +1,122 @@
+// Supervisor: owns desired state and makes it real. All changes have one order: each is planned against the table as it is
+// (change_plan.h), its sockets are bound (running_state.h), every worker puts it into force (rollout.h), and only then
+// is it answered and the next one begun. Until the first worker has accepted, a failure leaves everything as it was.
+// Thread: every method may be called from any thread and returns at once; `done` is called exactly once, on the control
+// thread, or at once on the caller's when the request cannot be queued.
+// Limits: kMaxWaitingChanges changes wait at a time; beyond, CONTROL_OVERLOADED.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/crypto/keyed_hash.h"
+#include "culvert/v1/daemon.pb.h"
+#include "server/change_plan.h"
+#include "server/control_thread.h"
+#include "server/report_collector.h"
+#include "server/running_state.h"
+
+namespace culvert::server {
+
+// What the daemon says of itself that does not change while it runs.
+struct DaemonFacts {
+  std::string version;
+  std::string hostname;
+  int64_t pid = 0;
+  int64_t start_unix_ns = 0;
+  TimePoint started_at{};
+  bool udp_gso = false;
+  bool udp_gro = false;
+};
+
+struct SupervisorOptions {
+  std::vector<WorkerControl*> workers;  // at least one; outlive the supervisor
+  SocketBinder* binder = nullptr;       // outlives it
+  RandomSource* random = nullptr;       // outlives it; used on the control thread only
+  std::function<absl::StatusOr<std::string>(const std::string& path, const std::string& field)> read_seed_file;
+  DaemonFacts facts;
+};
+
+class Supervisor {
+ public:
+  static constexpr size_t kMaxWaitingChanges = 256;
+  static constexpr size_t kMaxProbes = 16;
+  // How long a change may take before its caller is told that the workers do not answer. It goes on all the same.
+  static constexpr Duration kChangeTimeout = std::chrono::seconds(10);
+
+  struct ChangeOutcome {
+    std::vector<ChangeResult> results;
+    std::vector<v1::Object> objects;  // one a result: with status; of deleted ones the final one; empty for kMissing
+  };
+  template <typename T>
+  using Done = std::function<void(absl::StatusOr<T>)>;
+
+  Supervisor(ControlThread& thread, SupervisorOptions options);
+
+  void Change(ChangeSet set, bool validate_only, Done<ChangeOutcome> done);
+  void Get(ObjectKey key, Done<v1::Object> done);
+  // Sorted by name, with status.
+  void List(Kind kind, Done<std::vector<v1::Object>> done);
+  // Without status, sorted by kind and name. `manager` empty: all.
+  void Export(std::string manager, Done<std::vector<v1::Object>> done);
+  // Sessions of all workers, sorted by id.
+  void Sessions(Done<ReportPtr> done);
+  // NOT_FOUND when no worker knows it.
+  void CloseSession(std::string id, bool graceful, bool validate_only, std::function<void(absl::Status)> done);
+  void GetDaemon(Done<v1::Daemon> done);
+
+  struct ProbeSubject {
+    std::string name;     // a dialer that exists, or else
+    v1::DialerSpec spec;  // settings to try
+  };
+  // `on_step` is called on the control thread for every step; one whose `last` is set, or an error, ends it.
+  // NOT_FOUND, INVALID_ARGUMENT, RESOURCE_EXHAUSTED (at most kMaxProbes at a time).
+  void Probe(ProbeSubject subject, uint32_t attempts, Duration timeout,
+             std::function<void(absl::StatusOr<ProbeStep>)> on_step);
+
+  // From now on every new request is refused with DAEMON_STOPPING. Those under way are finished.
+  void BeginStop() { stopping_ = true; }
+  ReportCollector& collector() { return collector_; }
+
+ private:
+  struct Waiting {
+    ChangeSet set;
+    bool validate_only = false;
+    Done<ChangeOutcome> done;
+  };
+  struct Running;
+
+  // Posts `task`; false: `done`'s owner is to be told RefusalStatus().
+  [[nodiscard]] bool Post(ControlThread::Task task);
+  absl::Status RefusalStatus() const;
+  void BeginNextChange();
+  void Plan(Waiting waiting);
+  void Execute(Waiting waiting, ChangePlan plan);
+  void OnInForce(const std::shared_ptr<Running>& running, const WorkerReport& gone);
+  void AnswerChange(const std::shared_ptr<Running>& running);
+  v1::Object ViewOfResult(const Running& running, size_t index, const MergedReport& report);
+  absl::StatusOr<std::shared_ptr<const DialerConfig>> ProbeConfig(const ProbeSubject& subject) const;
+  v1::Daemon DescribeDaemon(const MergedReport& report) const;
+  PlanContext MakeContext();
+
+  ControlThread& thread_;
+  const SupervisorOptions options_;
+  std::atomic<bool> stopping_{false};
+  // The control thread's, like all below.
+  ReportCollector collector_;
+  RunningState running_state_;
+  const KeyedHash hash_;
+  ObjectTable table_;
+  uint64_t next_incarnation_ = 1;
+  std::deque<Waiting> waiting_;
+  bool change_is_running_ = false;
+  size_t probes_running_ = 0;
+  uint32_t next_probe_worker_ = 0;
+};
+
+}  // namespace culvert::server

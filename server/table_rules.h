@@ -1,0 +1,41 @@
+// Rules between objects: judged for single entries against the table they stand in. The table is indexed once, so that judging
+// all entries of a large Apply stays linear.
+// Thread: the control thread. The table must outlive the rules.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/base/address.h"
+#include "server/object_table.h"
+#include "server/violation.h"
+
+namespace culvert::server {
+
+class TableRules {
+ public:
+  explicit TableRules(const ObjectTable& table);
+
+  // Names referred to exist; a listener carries at most one forward; no two listeners of one protocol claim one address.
+  void Check(const Entry& entry, const std::string& prefix, Violations& violations) const;
+
+ private:
+  struct Claim {
+    std::string name;  // of the listener
+    SocketAddress address;
+  };
+  void CheckListener(const Entry& entry, const std::string& prefix, Violations& violations) const;
+  void CheckForward(const Entry& entry, const std::string& prefix, Violations& violations) const;
+
+  const ObjectTable& table_;
+  std::map<std::pair<v1::Transport, uint16_t>, std::vector<Claim>> claims_;  // by protocol and port
+  std::map<std::string, std::vector<std::string>> forwards_;                 // by listener
+};
+
+// Whether sockets bound to `a` and `b` would take the same traffic: equal ports, and equal addresses or a wildcard that covers
+// the other. [::] covers IPv4 as well. Port 0 collides with nothing.
+bool AddressesCollide(const SocketAddress& a, const SocketAddress& b);
+
+}  // namespace culvert::server

@@ -1,0 +1,128 @@
+#include "server/validate_object.h"
+
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "server/message_walk.h"
+#include "server/object_kind.h"
+#include "server/validate.h"
+
+namespace culvert::server {
+namespace {
+
+void Add(Violations& violations, const std::string& prefix, const std::string& field, std::string description) {
+  if (violations.size() < kMaxViolations) violations.push_back({JoinPath(prefix, field), std::move(description)});
+}
+
+void Warn(std::vector<v1::Warning>& warnings, std::string field, std::string reason, std::string message) {
+  v1::Warning& warning = warnings.emplace_back();
+  warning.set_field(std::move(field));
+  warning.set_reason(std::move(reason));
+  warning.set_message(std::move(message));
+}
+
+// Why the peer of such settings cannot be told from an attacker; nullptr: it can.
+const char* WhyInsecure(const v1::KcpSpec& kcp) {
+  if (kcp.profile() == v1::KCP_PROFILE_XRAY) return "profile XRAY has no authenticator";
+  if (!kcp.seed_file().empty()) return nullptr;
+  if (!kcp.has_seed()) return "without a seed anyone can read and forge datagrams";
+  if (kcp.seed().empty()) return "an empty seed is a key that everybody knows";
+  return nullptr;
+}
+
+void CheckKcp(const v1::KcpSpec& kcp, bool insecure, const std::string& prefix, Violations& violations,
+              std::vector<v1::Warning>& warnings) {
+  const std::string path = JoinPath(prefix, "kcp");
+  const bool has_seed = kcp.has_seed() || !kcp.seed_file().empty();
+  if (kcp.has_seed() && !kcp.seed_file().empty()) Add(violations, path, "seed_file", "excludes seed: give one of them");
+  if (kcp.profile() == v1::KCP_PROFILE_XRAY && has_seed) {
+    Add(violations, path, kcp.has_seed() ? "seed" : "seed_file", "profile XRAY takes no seed");
+  }
+  if (kcp.congestion_control() == v1::CONGESTION_CONTROL_FIXED_RATE && kcp.uplink_bytes_per_second() == 0) {
+    Add(violations, path, "uplink_bytes_per_second", "must be above 0: it is the rate of FIXED_RATE");
+  }
+  if (const char* why = WhyInsecure(kcp)) {
+    if (!insecure) {
+      Add(violations, prefix, "insecure", absl::StrFormat("must be true: %s", why));
+    } else {
+      Warn(warnings, JoinPath(prefix, "insecure"), "INSECURE", why);
+    }
+  }
+  if (kcp.has_seed() && !kcp.seed().empty()) WarnOfShortSeed(kcp.seed().size(), JoinPath(path, "seed"), warnings);
+}
+
+// What listener and dialer specs have in common.
+template <typename Spec>
+void CheckTransport(const Spec& spec, const std::string& prefix, Violations& violations,
+                    std::vector<v1::Warning>& warnings) {
+  if (spec.transport() == v1::TRANSPORT_TCP && spec.has_kcp()) {
+    Add(violations, prefix, "kcp", "belongs to transport KCP, but the transport is TCP");
+  }
+  if (spec.transport() == v1::TRANSPORT_KCP) CheckKcp(spec.kcp(), spec.insecure(), prefix, violations, warnings);
+}
+
+void CheckDialer(const v1::DialerSpec& spec, const std::string& prefix, Violations& violations,
+                 std::vector<v1::Warning>& warnings) {
+  CheckTransport(spec, prefix, violations, warnings);
+  if (spec.min_sessions() != 0) {
+    Add(violations, prefix, "min_sessions",
+        absl::StrFormat("%d is not 0: sessions are opened when streams need them", spec.min_sessions()));
+  }
+}
+
+void CheckListener(const v1::ListenerSpec& spec, const std::string& prefix, Violations& violations,
+                   std::vector<v1::Warning>& warnings) {
+  CheckTransport(spec, prefix, violations, warnings);
+  if (!spec.socket().bind_address().empty()) {
+    Add(violations, prefix, "socket.bind_address", "belongs to dialers; a listener has bind");
+  }
+}
+
+void CheckForward(const v1::ForwardSpec& spec, const std::string& prefix, Violations& violations) {
+  if (spec.dialer().empty() && spec.destination().empty()) {
+    Add(violations, prefix, "destination", "must be set, or else dialer");
+  } else if (!spec.dialer().empty() && !spec.destination().empty()) {
+    Add(violations, prefix, "destination", "excludes dialer: over raw streams the far side decides where bytes go");
+  }
+}
+
+}  // namespace
+
+void WarnOfShortSeed(size_t seed_bytes, const std::string& path, std::vector<v1::Warning>& warnings) {
+  if (seed_bytes >= kShortSeedBytes) return;
+  Warn(warnings, path, "SEED_SHORT",
+       absl::StrFormat("has fewer than %d bytes and can be guessed from one recorded datagram", kShortSeedBytes));
+}
+
+void ValidateDialerSpec(const v1::DialerSpec& spec, const std::string& prefix, Violations& violations,
+                        std::vector<v1::Warning>& warnings) {
+  ValidateTree(spec, prefix, violations);
+  CheckDialer(spec, prefix, violations, warnings);
+}
+
+void ValidateObject(const v1::Object& object, const std::string& prefix, Violations& violations,
+                    std::vector<v1::Warning>& warnings) {
+  const std::optional<Kind> kind = KindOf(object);
+  if (!kind) return violations.push_back({prefix.empty() ? "kind" : prefix, "must be a listener, dialer or forward"});
+  ValidateTree(BodyOf(object), prefix, violations);
+  // The walk judges what is there; the name is required even where the whole block is missing.
+  const bool has_metadata = object.has_listener() ? object.listener().has_metadata()
+                            : object.has_dialer() ? object.dialer().has_metadata()
+                                                  : object.forward().has_metadata();
+  if (!has_metadata) Add(violations, prefix, "metadata.name", "must be set");
+
+  const std::string spec = JoinPath(prefix, "spec");
+  switch (*kind) {
+    case Kind::kListener:
+      if (object.listener().has_spec()) CheckListener(object.listener().spec(), spec, violations, warnings);
+      break;
+    case Kind::kDialer:
+      if (object.dialer().has_spec()) CheckDialer(object.dialer().spec(), spec, violations, warnings);
+      break;
+    case Kind::kForward:
+      if (object.forward().has_spec()) CheckForward(object.forward().spec(), spec, violations);
+      break;
+  }
+}
+
+}  // namespace culvert::server

@@ -1,0 +1,144 @@
+// The thread of a worker. One iteration: wait, read the clock, drain the mailbox, hand out readiness (which receives), fire
+// timers, settle. Everything in it is bounded; what is left makes the next wait end at once.
+#include "server/worker.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "core/base/status_macros.h"
+#include "core/crypto/system_random.h"
+#include "core/io/monotonic_clock.h"
+#include "server/data_plane.h"
+#include "server/worker_context.h"
+
+namespace culvert::server {
+namespace {
+
+constexpr size_t kMailboxCapacity = 4096;
+constexpr size_t kTimersPerTurn = 4096;
+
+class Worker final : public WorkerControl, private io::IoHandler {
+ public:
+  explicit Worker(const WorkerOptions& options) {
+    context_.index = options.index;
+    context_.resolver = options.resolver;
+    context_.random = &random_;
+  }
+  ~Worker() override {
+    BeginStop(Duration::zero());
+    Join();
+  }
+
+  absl::Status Start() {
+    CULVERT_ASSIGN_OR_RETURN(context_.reactor, io::Reactor::Create());
+    CULVERT_ASSIGN_OR_RETURN(context_.mailbox, io::Mailbox::Create(kMailboxCapacity));
+    CULVERT_RETURN_IF_ERROR(context_.reactor->Add(context_.mailbox->fd(), io::kReadable, *this));
+    try {
+      thread_ = std::thread([this] { Run(); });
+    } catch (const std::system_error& error) {
+      return absl::InternalError(std::string("start a worker thread: ") + error.what());
+    }
+    return absl::OkStatus();
+  }
+
+  uint32_t index() const override { return context_.index; }
+
+  bool Update(std::shared_ptr<const Routing> routing, std::vector<ListenerSocket> sockets,
+              std::function<void(WorkerReport)> done) override {
+    // std::function wants to be copied, sockets do not.
+    auto shared = std::make_shared<std::vector<ListenerSocket>>(std::move(sockets));
+    return context_.mailbox->Post([this, routing = std::move(routing), shared, done = std::move(done)] {
+      done(plane_->Update(*routing, std::move(*shared)));
+    });
+  }
+
+  bool Report(bool with_sessions, std::function<void(WorkerReport)> done) override {
+    return context_.mailbox->Post([this, with_sessions, done = std::move(done)] { done(plane_->Report(with_sessions)); });
+  }
+
+  bool CloseSession(std::string id, bool graceful, std::function<void(bool)> done) override {
+    return context_.mailbox->Post([this, id = std::move(id), graceful, done = std::move(done)] {
+      done(plane_->CloseSession(id, graceful));
+    });
+  }
+
+  bool Probe(ProbeRequest request, std::function<void(ProbeStep)> on_step) override {
+    return context_.mailbox->Post([this, request = std::move(request), on_step = std::move(on_step)] {
+      plane_->Probe(request, on_step);
+    });
+  }
+
+  void BeginStop(Duration grace) override {
+    // Not through the queue, which may be full. The first call decides on the grace.
+    int64_t unset = -1;
+    grace_ns_.compare_exchange_strong(unset, grace.count());
+    context_.mailbox->Wake();
+  }
+
+  void Join() override {
+    const std::lock_guard lock(join_mutex_);
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  void OnIo(uint32_t /*ready*/) override {}  // the mailbox is drained in every iteration
+
+  void Run() {
+    plane_.emplace(context_);
+    bool has_more = false;
+    while (!IsOver()) {
+      context_.reactor->Wait(has_more ? std::optional(context_.now) : NextWakeUp());
+      context_.now = io::Now();
+      context_.mailbox->Drain();
+      context_.reactor->Dispatch();
+      context_.timers.RunDue(context_.now, kTimersPerTurn);
+      CheckStop();
+      has_more = plane_->Settle();
+    }
+    plane_->Abort();
+    // Who was told that a message is taken gets its answer.
+    context_.mailbox->Close();
+    context_.mailbox->Drain();
+    plane_.reset();
+  }
+
+  void CheckStop() {
+    const int64_t grace = grace_ns_.load();
+    if (grace < 0 || stop_deadline_) return;
+    stop_deadline_ = context_.now + Duration(grace);
+    plane_->BeginStop();
+  }
+
+  bool IsOver() const { return stop_deadline_ && (plane_->is_idle() || context_.now >= *stop_deadline_); }
+
+  std::optional<TimePoint> NextWakeUp() const {
+    const std::optional<TimePoint> timer = context_.timers.Next();
+    if (!stop_deadline_) return timer;
+    // The end of the farewell has no timer of its own.
+    const TimePoint look = std::min(*stop_deadline_, context_.now + std::chrono::milliseconds(50));
+    return timer ? std::min(*timer, look) : look;
+  }
+
+  SystemRandom random_;
+  WorkerContext context_;
+  std::optional<DataPlane> plane_;           // the thread's
+  std::optional<TimePoint> stop_deadline_;   // the thread's
+  std::atomic<int64_t> grace_ns_{-1};        // -1: no stop was asked for
+  std::mutex join_mutex_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<WorkerControl>> StartWorker(const WorkerOptions& options) {
+  auto worker = std::make_unique<Worker>(options);
+  CULVERT_RETURN_IF_ERROR(worker->Start());
+  return worker;
+}
+
+}  // namespace culvert::server

@@ -1,0 +1,128 @@
+// A worker: one thread that owns a reactor, its sockets, endpoints and pumps, and shares nothing. The supervisor reaches it
+// through WorkerControl, whose calls only post to the worker's mailbox; answers come back as callbacks on the worker's
+// thread, which post on.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/base/time.h"
+#include "core/io/tcp_socket.h"
+#include "core/io/udp_socket.h"
+#include "core/transport/session_stats.h"
+#include "server/config.h"
+
+namespace culvert::server {
+
+// The socket of a listener for one worker. TCP listeners have one socket a worker too (SO_REUSEPORT).
+struct ListenerSocket {
+  ObjectId listener;
+  io::TcpListenSocket tcp;  // one of the two is open
+  io::UdpSocket udp;
+};
+
+// One session as seen at one moment.
+struct SessionSnapshot {
+  std::string id;         // unique in this daemon run, [a-z0-9]+; which worker it lives on can be told from it
+  Transport transport = Transport::kTcp;
+  std::string listener;   // who accepted it, or
+  std::string dialer;     // who opened it
+  std::string forward;    // empty: none
+  SocketAddress local;
+  SocketAddress remote;
+  uint32_t worker = 0;
+  bool insecure = false;
+  int64_t opened_at_unix_ns = 0;
+  SessionStats stats;     // TCP: only the application byte counters, state and, from the kernel, the RTTs
+};
+
+// Cumulative counts of one listener, dialer or forward on one worker. Units are those of culvert.v1.Counters.
+struct ObjectCounters {
+  uint64_t rx_bytes = 0, tx_bytes = 0;            // application bytes
+  uint64_t rx_datagrams = 0, tx_datagrams = 0;
+  uint64_t rx_datagram_bytes = 0, tx_datagram_bytes = 0;
+  uint64_t lost_segments = 0, retransmitted_segments = 0;
+  uint64_t rx_segments = 0, tx_segments = 0;
+  uint64_t duplicate_segments = 0, out_of_window_segments = 0;
+  uint64_t opened = 0, closed = 0, failed = 0, active = 0;  // sessions, or a forward's streams
+  std::array<uint64_t, kDropReasonCount> dropped{};         // UDP listeners and dialers
+  ObjectCounters& operator+=(const ObjectCounters& other);
+};
+
+struct TargetReport {
+  std::string target;
+  std::vector<std::string> addresses;
+  uint32_t sessions = 0;
+  std::string last_error_reason;   // RESOLVE_FAILED, CONNECT_REFUSED, CONNECT_TIMEOUT, NO_ANSWER, UNREACHABLE; empty: none
+  std::string last_error_message;
+};
+
+struct WorkerReport {
+  uint32_t worker = 0;
+  TimePoint taken_at{};
+  Duration cpu_time{};
+  ObjectCounters total;                            // since the worker began, deleted objects included
+  std::vector<SessionSnapshot> sessions;           // only when asked for
+  std::map<std::string, ObjectCounters> listeners;  // by name
+  std::map<std::string, ObjectCounters> dialers;
+  std::map<std::string, ObjectCounters> forwards;
+  std::map<std::string, std::vector<TargetReport>> targets;  // by dialer
+  std::map<std::string, io::UdpSocket::Granted> dialer_sockets;  // by dialer, once it has a socket
+};
+
+// One step of a probe; the last one is a failure (error_reason set) or kReady.
+struct ProbeStep {
+  enum class Phase : uint8_t { kResolve, kSocket, kHandshake, kReady };
+  uint32_t attempt = 0;  // from 1
+  std::string target;
+  Phase phase = Phase::kResolve;
+  std::string address;
+  Duration elapsed{};
+  SessionStats stats;           // kReady
+  std::string error_reason;
+  std::string error_message;
+  bool last = false;            // no step follows, of any target or attempt
+};
+
+struct ProbeRequest {
+  std::shared_ptr<const DialerConfig> dialer;  // need not be in the routing
+  uint32_t attempts = 1;
+  Duration timeout = std::chrono::seconds(5);
+};
+
+// Thread: every method may be called from any thread. A call that answers false found the mailbox full or the worker
+// stopped, and has no effect.
+class WorkerControl {
+ public:
+  virtual ~WorkerControl() = default;
+  virtual uint32_t index() const = 0;
+  // Runs `routing` from the next iteration on: objects whose id is unchanged live on under their new configuration; those
+  // that are gone are ended (listeners: socket closed, sessions terminated). `sockets` belong to listeners new in it.
+  // `done` is called once it is in force, with the final counters of the objects that went.
+  [[nodiscard]] virtual bool Update(std::shared_ptr<const Routing> routing, std::vector<ListenerSocket> sockets,
+                                    std::function<void(WorkerReport gone)> done) = 0;
+  [[nodiscard]] virtual bool Report(bool with_sessions, std::function<void(WorkerReport)> done) = 0;
+  // done(false): no such session.
+  [[nodiscard]] virtual bool CloseSession(std::string id, bool graceful, std::function<void(bool found)> done) = 0;
+  [[nodiscard]] virtual bool Probe(ProbeRequest request, std::function<void(ProbeStep)> on_step) = 0;
+  // Stops accepting, ends every session in order, and ends the thread when all are gone or after `grace`.
+  virtual void BeginStop(Duration grace) = 0;
+  virtual void Join() = 0;
+};
+
+class Resolver;
+
+struct WorkerOptions {
+  uint32_t index = 0;
+  Resolver* resolver = nullptr;  // must outlive the worker
+};
+
+// Starts the thread. Errors: INTERNAL when the system refuses a thread, epoll set or eventfd.
+absl::StatusOr<std::unique_ptr<WorkerControl>> StartWorker(const WorkerOptions& options);
+
+}  // namespace culvert::server

@@ -1,0 +1,38 @@
+// WorkerContext: what the parts of one worker share. One iteration's time is in `now`; nobody reads the clock but the loop.
+// Thread: confined to one worker, except the mailbox.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/base/random.h"
+#include "core/base/slot_map.h"
+#include "core/io/datagram_batch.h"
+#include "core/io/mailbox.h"
+#include "core/io/reactor.h"
+#include "server/timer_queue.h"
+
+namespace culvert::server {
+
+class Dial;
+class EndpointDriver;
+class Resolver;
+class SessionRegistry;
+
+struct WorkerContext {
+  uint32_t index = 0;
+  std::unique_ptr<io::Reactor> reactor;
+  std::shared_ptr<io::Mailbox> mailbox;  // shared with name lookups that may outlive the worker
+  RandomSource* random = nullptr;
+  Resolver* resolver = nullptr;
+  TimePoint now{};
+  TimerQueue timers;
+  SessionRegistry* sessions = nullptr;
+  std::vector<EndpointDriver*> dirty_drivers;    // to be settled in this iteration
+  SlotMap<Dial*> resolving_dials;                // who waits for an answer of the resolver
+  io::ReceiveBatch receive_batch;                // for all sockets, one after the other
+  std::vector<uint8_t> scratch = std::vector<uint8_t>(256 << 10);  // where TCP data is read to
+};
+
+}  // namespace culvert::server

@@ -1,0 +1,206 @@
+#include "tests/unit/cli/fake_daemon.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "core/base/check.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server_builder.h"
+
+namespace culvert::cli {
+
+grpc::Status ErrorWithDetails(grpc::StatusCode code, const std::string& message, const std::string& reason,
+                              const std::vector<const google::protobuf::Message*>& details) {
+  google::rpc::Status status;
+  status.set_code(code);
+  status.set_message(message);
+  google::rpc::ErrorInfo info;
+  info.set_reason(reason);
+  info.set_domain("culvert");
+  status.add_details()->PackFrom(info);
+  for (const google::protobuf::Message* detail : details) status.add_details()->PackFrom(*detail);
+  return {code, message, status.SerializeAsString()};
+}
+
+FakeDaemon::FakeDaemon() {
+  std::string path = (std::filesystem::temp_directory_path() / "fake_daemon.").string() + std::string(6, 'X');
+  CULVERT_CHECK(mkdtemp(path.data()) != nullptr);
+  folder_ = path;
+  daemon.set_version("9.9.9");
+  daemon.set_hostname("edge-0");
+  daemon.set_pid(12);
+  daemon.add_features("kcp");
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("unix:" + socket(), grpc::InsecureServerCredentials());
+  builder.RegisterService(static_cast<v1::ListenerService::Service*>(this));
+  builder.RegisterService(static_cast<v1::DialerService::Service*>(this));
+  builder.RegisterService(static_cast<v1::ForwardService::Service*>(this));
+  builder.RegisterService(static_cast<v1::SessionService::Service*>(this));
+  builder.RegisterService(static_cast<v1::ObserveService::Service*>(this));
+  builder.RegisterService(static_cast<v1::ConfigService::Service*>(this));
+  builder.RegisterService(static_cast<v1::DaemonService::Service*>(this));
+  server_ = builder.BuildAndStart();
+  CULVERT_CHECK(server_ != nullptr);
+}
+
+FakeDaemon::~FakeDaemon() {
+  server_->Shutdown(std::chrono::system_clock::now());
+  std::filesystem::remove_all(folder_);
+}
+
+Answer FakeDaemon::Run(std::vector<std::string> arguments, const std::string& input, bool terminal) {
+  arguments.insert(arguments.begin(), {"--address", "unix:" + socket()});
+  std::ostringstream out, err;
+  std::istringstream in(input);
+  Streams streams{out, err, in, terminal, false};
+  const ExitCode code = RunCulvertctl(std::move(arguments), streams, Environment{});
+  return {static_cast<int>(code), out.str(), err.str()};
+}
+
+std::string FakeDaemon::Write(const std::string& name, const std::string& text) {
+  const std::string path = (folder_ / name).string();
+  std::ofstream(path) << text;
+  return path;
+}
+
+namespace {
+
+grpc::Status NotFound(const std::string& what) {
+  return ErrorWithDetails(grpc::StatusCode::NOT_FOUND, what + " does not exist", "RESOURCE_NOT_FOUND");
+}
+
+template <typename Object>
+const Object* Find(const std::vector<Object>& objects, const std::string& name) {
+  for (const Object& object : objects) {
+    if (object.metadata().name() == name) return &object;
+  }
+  return nullptr;
+}
+
+// Two objects a page, whatever was asked for, so that paging is always exercised.
+template <typename Object, typename Request, typename Response, typename Add>
+grpc::Status List(const std::vector<Object>& objects, const Request& request, Response* response, Add&& add) {
+  size_t at = request.page_token().empty() ? 0 : std::stoul(request.page_token());
+  for (int i = 0; i < 2 && at < objects.size(); ++i, ++at) add(objects[at]);
+  if (at < objects.size()) response->set_next_page_token(std::to_string(at));
+  return grpc::Status::OK;
+}
+
+}  // namespace
+
+grpc::Status FakeDaemon::ListListeners(Ctx*, const v1::ListListenersRequest* request,
+                                       v1::ListListenersResponse* response) {
+  return List(listeners, *request, response, [&](const auto& one) { *response->add_listeners() = one; });
+}
+grpc::Status FakeDaemon::ListDialers(Ctx*, const v1::ListDialersRequest* request, v1::ListDialersResponse* response) {
+  return List(dialers, *request, response, [&](const auto& one) { *response->add_dialers() = one; });
+}
+grpc::Status FakeDaemon::ListForwards(Ctx*, const v1::ListForwardsRequest* request,
+                                      v1::ListForwardsResponse* response) {
+  return List(forwards, *request, response, [&](const auto& one) { *response->add_forwards() = one; });
+}
+grpc::Status FakeDaemon::ListSessions(Ctx*, const v1::ListSessionsRequest* request,
+                                      v1::ListSessionsResponse* response) {
+  return List(sessions, *request, response, [&](const auto& one) { *response->add_sessions() = one; });
+}
+
+grpc::Status FakeDaemon::GetListener(Ctx*, const v1::GetListenerRequest* request, v1::GetListenerResponse* response) {
+  const v1::Listener* found = Find(listeners, request->name());
+  if (!found) return NotFound("listener/" + request->name());
+  *response->mutable_listener() = *found;
+  return grpc::Status::OK;
+}
+grpc::Status FakeDaemon::GetDialer(Ctx*, const v1::GetDialerRequest* request, v1::GetDialerResponse* response) {
+  const v1::Dialer* found = Find(dialers, request->name());
+  if (!found) return NotFound("dialer/" + request->name());
+  *response->mutable_dialer() = *found;
+  return grpc::Status::OK;
+}
+grpc::Status FakeDaemon::GetForward(Ctx*, const v1::GetForwardRequest* request, v1::GetForwardResponse* response) {
+  const v1::Forward* found = Find(forwards, request->name());
+  if (!found) return NotFound("forward/" + request->name());
+  *response->mutable_forward() = *found;
+  return grpc::Status::OK;
+}
+grpc::Status FakeDaemon::GetSession(Ctx*, const v1::GetSessionRequest* request, v1::GetSessionResponse* response) {
+  for (const v1::Session& session : sessions) {
+    if (session.name() != "sessions/" + request->name()) continue;
+    *response->mutable_session() = session;
+    return grpc::Status::OK;
+  }
+  return NotFound("session/" + request->name());
+}
+
+grpc::Status FakeDaemon::DeleteListener(Ctx*, const v1::DeleteListenerRequest* request,
+                                        v1::DeleteListenerResponse* response) {
+  deleted.push_back("listener/" + request->name());
+  if (on_delete) return on_delete(deleted.back(), request->force());
+  const v1::Listener* found = Find(listeners, request->name());
+  if (!found) return request->allow_missing() ? grpc::Status::OK : NotFound(deleted.back());
+  *response->mutable_listener() = *found;
+  return grpc::Status::OK;
+}
+grpc::Status FakeDaemon::DeleteDialer(Ctx*, const v1::DeleteDialerRequest* request,
+                                      v1::DeleteDialerResponse* response) {
+  deleted.push_back("dialer/" + request->name());
+  if (on_delete) return on_delete(deleted.back(), request->force());
+  const v1::Dialer* found = Find(dialers, request->name());
+  if (!found) return request->allow_missing() ? grpc::Status::OK : NotFound(deleted.back());
+  *response->mutable_dialer() = *found;
+  return grpc::Status::OK;
+}
+grpc::Status FakeDaemon::DeleteForward(Ctx*, const v1::DeleteForwardRequest* request,
+                                       v1::DeleteForwardResponse* response) {
+  deleted.push_back("forward/" + request->name());
+  if (on_delete) return on_delete(deleted.back(), false);
+  const v1::Forward* found = Find(forwards, request->name());
+  if (!found) return request->allow_missing() ? grpc::Status::OK : NotFound(deleted.back());
+  *response->mutable_forward() = *found;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeDaemon::ProbeDialer(Ctx*, const v1::ProbeDialerRequest* request,
+                                     grpc::ServerWriter<v1::ProbeDialerResponse>* writer) {
+  last_probe = *request;
+  if (request->has_name() && request->name() == "missing") return NotFound("dialer/missing");
+  for (const v1::ProbeDialerResponse& step : probe_steps) writer->Write(step);
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeDaemon::CloseSession(Ctx*, const v1::CloseSessionRequest* request,
+                                      v1::CloseSessionResponse* response) {
+  last_close = *request;
+  if (request->name() == "missing") return NotFound("session/missing");
+  response->set_closed_count(1);
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeDaemon::WatchStats(Ctx*, const v1::WatchStatsRequest* request,
+                                    grpc::ServerWriter<v1::WatchStatsResponse>* writer) {
+  last_watch = *request;
+  for (const v1::WatchStatsResponse& message : stats) writer->Write(message);
+  return ErrorWithDetails(grpc::StatusCode::UNAVAILABLE, "culvertd is stopping", "DAEMON_STOPPING");
+}
+
+grpc::Status FakeDaemon::Apply(Ctx*, const v1::ApplyRequest* request, v1::ApplyResponse* response) {
+  last_apply = *request;
+  return on_apply ? on_apply(*request, response) : grpc::Status::OK;
+}
+
+grpc::Status FakeDaemon::Export(Ctx*, const v1::ExportRequest*, v1::ExportResponse* response) {
+  for (const v1::Listener& one : listeners) *response->add_objects()->mutable_listener() = one;
+  for (const v1::Dialer& one : dialers) *response->add_objects()->mutable_dialer() = one;
+  for (const v1::Forward& one : forwards) *response->add_objects()->mutable_forward() = one;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeDaemon::GetDaemon(Ctx*, const v1::GetDaemonRequest*, v1::GetDaemonResponse* response) {
+  *response->mutable_daemon() = daemon;
+  return grpc::Status::OK;
+}
+
+}  // namespace culvert::cli

@@ -1,0 +1,90 @@
+// A control service that answers what a test tells it to, on a Unix socket in a folder of its own, and culvertctl run
+// against it in this process.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/app.h"
+#include "culvert/v1/config.grpc.pb.h"
+#include "culvert/v1/daemon.grpc.pb.h"
+#include "culvert/v1/dialer.grpc.pb.h"
+#include "culvert/v1/forward.grpc.pb.h"
+#include "culvert/v1/listener.grpc.pb.h"
+#include "culvert/v1/observe.grpc.pb.h"
+#include "culvert/v1/session.grpc.pb.h"
+#include "grpcpp/server.h"
+
+namespace culvert::cli {
+
+// An error as the daemon makes it: the status with google.rpc details in its trailers.
+grpc::Status ErrorWithDetails(grpc::StatusCode code, const std::string& message, const std::string& reason,
+                              const std::vector<const google::protobuf::Message*>& details = {});
+
+struct Answer {
+  int code = 0;
+  std::string out;
+  std::string err;
+};
+
+class FakeDaemon : private v1::ListenerService::Service,
+                   private v1::DialerService::Service,
+                   private v1::ForwardService::Service,
+                   private v1::SessionService::Service,
+                   private v1::ObserveService::Service,
+                   private v1::ConfigService::Service,
+                   private v1::DaemonService::Service {
+ public:
+  FakeDaemon();
+  ~FakeDaemon() override;
+
+  // Runs culvertctl with --address of this daemon in front. `input` is standard input; with a terminal it may be asked.
+  Answer Run(std::vector<std::string> arguments, const std::string& input = "", bool terminal = false);
+  // A file in the daemon's folder.
+  std::string Write(const std::string& name, const std::string& text);
+  std::string socket() const { return (folder_ / "control.sock").string(); }
+
+  // What it holds and has been told.
+  std::vector<v1::Listener> listeners;
+  std::vector<v1::Dialer> dialers;
+  std::vector<v1::Forward> forwards;
+  std::vector<v1::Session> sessions;
+  v1::Daemon daemon;
+  std::vector<v1::ProbeDialerResponse> probe_steps;
+  std::vector<v1::WatchStatsResponse> stats;
+  std::function<grpc::Status(const v1::ApplyRequest&, v1::ApplyResponse*)> on_apply;
+  std::function<grpc::Status(const std::string& kind_and_name, bool force)> on_delete;
+  v1::ApplyRequest last_apply;
+  v1::ProbeDialerRequest last_probe;
+  v1::CloseSessionRequest last_close;
+  v1::WatchStatsRequest last_watch;
+  std::vector<std::string> deleted;  // "forward/pg", in order
+
+ private:
+  using Ctx = grpc::ServerContext;
+  grpc::Status ListListeners(Ctx*, const v1::ListListenersRequest*, v1::ListListenersResponse*) override;
+  grpc::Status GetListener(Ctx*, const v1::GetListenerRequest*, v1::GetListenerResponse*) override;
+  grpc::Status DeleteListener(Ctx*, const v1::DeleteListenerRequest*, v1::DeleteListenerResponse*) override;
+  grpc::Status ListDialers(Ctx*, const v1::ListDialersRequest*, v1::ListDialersResponse*) override;
+  grpc::Status GetDialer(Ctx*, const v1::GetDialerRequest*, v1::GetDialerResponse*) override;
+  grpc::Status DeleteDialer(Ctx*, const v1::DeleteDialerRequest*, v1::DeleteDialerResponse*) override;
+  grpc::Status ProbeDialer(Ctx*, const v1::ProbeDialerRequest*, grpc::ServerWriter<v1::ProbeDialerResponse>*) override;
+  grpc::Status ListForwards(Ctx*, const v1::ListForwardsRequest*, v1::ListForwardsResponse*) override;
+  grpc::Status GetForward(Ctx*, const v1::GetForwardRequest*, v1::GetForwardResponse*) override;
+  grpc::Status DeleteForward(Ctx*, const v1::DeleteForwardRequest*, v1::DeleteForwardResponse*) override;
+  grpc::Status ListSessions(Ctx*, const v1::ListSessionsRequest*, v1::ListSessionsResponse*) override;
+  grpc::Status GetSession(Ctx*, const v1::GetSessionRequest*, v1::GetSessionResponse*) override;
+  grpc::Status CloseSession(Ctx*, const v1::CloseSessionRequest*, v1::CloseSessionResponse*) override;
+  grpc::Status WatchStats(Ctx*, const v1::WatchStatsRequest*, grpc::ServerWriter<v1::WatchStatsResponse>*) override;
+  grpc::Status Apply(Ctx*, const v1::ApplyRequest*, v1::ApplyResponse*) override;
+  grpc::Status Export(Ctx*, const v1::ExportRequest*, v1::ExportResponse*) override;
+  grpc::Status GetDaemon(Ctx*, const v1::GetDaemonRequest*, v1::GetDaemonResponse*) override;
+
+  std::filesystem::path folder_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace culvert::cli

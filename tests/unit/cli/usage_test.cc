@@ -1,0 +1,101 @@
+// Command lines that are wrong, and help: exit codes and first lines are an interface.
+#include <sstream>
+
+#include "gtest/gtest.h"
+#include "tests/unit/cli/fake_daemon.h"
+
+namespace culvert::cli {
+namespace {
+
+Answer RunHere(std::vector<std::string> arguments, Environment environment = {}) {
+  std::ostringstream out, err;
+  std::istringstream in;
+  Streams streams{out, err, in};
+  const ExitCode code = RunCulvertctl(std::move(arguments), streams, environment);
+  return {static_cast<int>(code), out.str(), err.str()};
+}
+
+std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+TEST(Usage, SuggestsWhatWasMeant) {
+  const std::pair<std::vector<std::string>, std::string> rows[] = {
+      {{}, "error: a command is wanted: apply, get, delete, dial, top, status, close, export, explain or version"},
+      {{"aplly"}, "error: unknown command \"aplly\" (did you mean apply?)"},
+      {{"--address", "unix:/x", "stauts"}, "error: unknown command \"stauts\" (did you mean status?)"},
+      {{"frobnicate"}, "error: unknown command \"frobnicate\""},
+      {{"get", "listners"}, "error: unknown kind \"listners\" (did you mean listeners?)"},
+      {{"get"}, "error: a kind is wanted: listeners, dialers, forwards, sessions"},
+      {{"get", "lsn", "--outptu", "json"}, "error: unknown flag --outptu (did you mean --output?)"},
+      {{"apply", "--dryrun", "-f", "x"}, "error: unknown flag --dryrun (did you mean --dry-run?)"},
+      {{"get", "lsn", "-o", "yml"}, "error: -o yml: unknown format (did you mean yaml?)"},
+      {{"get", "lsn", "--color", "blue"}, "error: --color: one of auto, always, never"},
+      {{"get", "lsn", "--request-timeout", "10"},
+       "error: --request-timeout: \"10\" is not a duration: write a number with a unit, e.g. 50ms, 10s, 2m, 1h"},
+      {{"get", "lsn", "--address", "example:7443"},
+       "error: --address: \"example:7443\" is not unix:PATH, the only address culvertd serves"},
+      {{"version", "extra"}, "error: unexpected argument \"extra\""},
+      {{"explain", "dialer.spec.kpc"}, "error: dialer.spec has no field \"kpc\" (did you mean kcp?)"},
+      {{"explain", "dialer.spec.paused.x"}, "error: dialer.spec.paused has no fields of its own"},
+  };
+  for (const auto& [arguments, expected] : rows) {
+    const Answer answer = RunHere(arguments);
+    EXPECT_EQ(FirstLine(answer.err), expected);
+    EXPECT_EQ(answer.code, 2) << expected;
+    EXPECT_EQ(answer.out, "");
+  }
+}
+
+TEST(Usage, HelpLeadsWithExamples) {
+  for (const char* verb :
+       {"apply", "get", "delete", "dial", "top", "status", "close", "export", "explain", "version"}) {
+    const Answer answer = RunHere({verb, "--help"});
+    EXPECT_EQ(answer.code, 0);
+    EXPECT_LT(answer.out.find("Examples:\n  culvertctl " + std::string(verb)),
+              answer.out.find("Usage: culvertctl " + std::string(verb)))
+        << answer.out;
+  }
+  EXPECT_EQ(RunHere({"--help"}).out.find("Steers culvertd"), 0u);
+}
+
+TEST(Usage, AnUnreachableDaemonIsFive) {
+  const Answer answer = RunHere({"--address", "unix:/nonexistent/s", "get", "lsn"});
+  EXPECT_EQ(answer.code, 5);
+  EXPECT_EQ(FirstLine(answer.err), "error: cannot reach culvertd: unix:/nonexistent/s: No such file or directory");
+}
+
+TEST(Version, PrintsOursWithoutADaemon) {
+  const Answer client = RunHere({"version", "--client"});
+  EXPECT_EQ(client.code, 0);
+  EXPECT_EQ(client.out.find("client "), 0u);
+  const Answer unreachable = RunHere({"--address", "unix:/nonexistent/s", "version"});
+  EXPECT_EQ(unreachable.code, 5);
+  EXPECT_NE(unreachable.out.find("server unreachable"), std::string::npos);
+}
+
+TEST(Explain, ShowsRulesAndComments) {
+  EXPECT_EQ(RunHere({"explain", "dialer.spec.kcp.mtu_bytes"}).out,
+            "FIELD  dialer.spec.kcp.mtu_bytes <whole number>   default 1232, 576 to 1460\n"
+            "  Largest UDP payload we send, in bytes. v2ray's default is 1350; the two ends may differ.\n");
+  EXPECT_NE(RunHere({"explain", "lsn.spec.transport"}).out.find("required, immutable"), std::string::npos);
+  EXPECT_NE(RunHere({"explain", "lsn.spec.kcp.header"}).out.find("WECHAT_VIDEO"), std::string::npos);
+  EXPECT_NE(RunHere({"explain", "forward"}).out.find("KIND   Forward"), std::string::npos);
+}
+
+TEST(Color, IsOffWithoutATerminalAndByNoColor) {
+  FakeDaemon daemon;
+  daemon.listeners.emplace_back().mutable_status()->set_state(v1::STATE_FAILED);
+  for (const bool no_color : {false, true}) {
+    Environment environment;
+    environment.get = [no_color](const std::string& name) -> std::optional<std::string> {
+      return name == "NO_COLOR" && no_color ? std::optional<std::string>("1") : std::nullopt;
+    };
+    std::ostringstream out, err;
+    std::istringstream in;
+    Streams streams{out, err, in, false, true};
+    RunCulvertctl({"--address", "unix:" + daemon.socket(), "get", "lsn"}, streams, environment);
+    EXPECT_EQ(out.str().find('\x1b') == std::string::npos, no_color);
+  }
+}
+
+}  // namespace
+}  // namespace culvert::cli

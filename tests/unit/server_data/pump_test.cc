@@ -1,0 +1,325 @@
+#include "server/pump.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <string>
+
+namespace culvert::server {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+constexpr TimePoint kStart{seconds(100)};
+
+// A stream whose peer is the test: `incoming` is what it will show, `outgoing` what was written.
+class FakeStream final : public ByteStream {
+ public:
+  explicit FakeStream(bool can_half_close) : can_half_close_(can_half_close) {}
+
+  std::string incoming;
+  bool peer_finished = false;
+  bool broken = false;
+  bool undelivered = false;
+  size_t room = SIZE_MAX;
+  std::string outgoing;
+  std::string ending;  // what the pump did: "finish", "close", "reset"
+
+  size_t Peek(size_t limit, std::span<ByteView> views) override {
+    EXPECT_GT(limit, 0u);
+    if (incoming.empty() || is_over()) return 0;
+    shown_ = std::min(limit, incoming.size());
+    views[0] = AsBytes(incoming).first(shown_);
+    return 1;
+  }
+  void Consume(size_t size) override {
+    ASSERT_LE(size, shown_);
+    incoming.erase(0, size);
+    shown_ = 0;
+  }
+  bool AtEnd() const override { return peer_finished && incoming.empty() && !is_over(); }
+  size_t WritableBytes() override { return is_over() ? 0 : room; }
+  size_t Write(std::span<const ByteView> views) override {
+    EXPECT_EQ(ending, "") << "written after the end";
+    size_t written = 0;
+    for (const ByteView view : views) {
+      const size_t taken = std::min(view.size(), room);
+      outgoing += AsText(view.first(taken));
+      if (room != SIZE_MAX) room -= taken;
+      written += taken;
+    }
+    return written;
+  }
+  bool HasUndelivered() const override { return undelivered; }
+  bool CanHalfClose() const override { return can_half_close_; }
+  void FinishWriting() override {
+    EXPECT_TRUE(can_half_close_);
+    EXPECT_EQ(ending, "");
+    ending = "finish";
+  }
+  bool IsBroken() const override { return broken && !is_over(); }
+  void Close() override {
+    if (!is_over()) ending = "close";
+  }
+  void Reset(CloseReason) override {
+    if (!is_over()) ending = "reset";
+  }
+
+ private:
+  bool is_over() const { return ending == "close" || ending == "reset"; }
+  const bool can_half_close_;
+  size_t shown_ = 0;
+};
+
+class PumpTest : public testing::Test {
+ protected:
+  // tcp and kcp behave like those; tcp2 is the other end of a direct TCP forward.
+  FakeStream tcp{true}, tcp2{true}, kcp{false}, kcp2{false};
+  PumpOptions options{.idle_timeout = seconds(60), .half_close_linger = seconds(2)};
+  TimePoint now = kStart;
+
+  // Lets virtual time pass, firing the pump's deadlines.
+  void Advance(Pump& pump, Duration by) {
+    const TimePoint until = now + by;
+    for (int turns = 0; !pump.is_done() && pump.NextDeadline() <= until; ++turns) {
+      ASSERT_LT(turns, 10'000) << "the deadline does not move";
+      now = std::max(now, pump.NextDeadline());
+      pump.OnTimer(now);
+    }
+    now = until;
+  }
+};
+
+TEST_F(PumpTest, MovesBothWaysAndCounts) {
+  Pump pump(tcp, kcp, options, now);
+  tcp.incoming = "request";
+  kcp.incoming = "an answer";
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_EQ(kcp.outgoing, "request");
+  EXPECT_EQ(tcp.outgoing, "an answer");
+  EXPECT_EQ(pump.bytes_from_near(), 7u);
+  EXPECT_EQ(pump.bytes_from_far(), 9u);
+  EXPECT_FALSE(pump.is_done());
+}
+
+TEST_F(PumpTest, ReadsOnlyWhatTheOtherSideTakes) {
+  Pump pump(tcp, kcp, options, now);
+  tcp.incoming = std::string(1000, 'x');
+  kcp.room = 300;
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_EQ(kcp.outgoing.size(), 300u);
+  EXPECT_EQ(tcp.incoming.size(), 700u);
+  kcp.room = SIZE_MAX;
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_EQ(kcp.outgoing.size(), 1000u);
+}
+
+TEST_F(PumpTest, ATurnIsBoundedEachWay) {
+  Pump pump(tcp, kcp, options, now);
+  tcp.incoming = std::string(Pump::kTurnBytes * 2 + 5, 'x');
+  kcp.incoming = "short";
+  EXPECT_TRUE(pump.Run(now));
+  EXPECT_EQ(kcp.outgoing.size(), Pump::kTurnBytes);
+  EXPECT_EQ(tcp.outgoing, "short");
+  EXPECT_TRUE(pump.Run(now));
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_EQ(kcp.outgoing.size(), Pump::kTurnBytes * 2 + 5);
+}
+
+TEST_F(PumpTest, TcpToTcpHalfClosesEachWay) {
+  Pump pump(tcp, tcp2, options, now);
+  tcp.incoming = "last words";
+  tcp.peer_finished = true;
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_EQ(tcp2.outgoing, "last words");
+  EXPECT_EQ(tcp2.ending, "finish");
+  EXPECT_EQ(tcp.ending, "");
+  Advance(pump, seconds(30));  // longer than the linger: a half-closed TCP pair stays
+  tcp2.incoming = "late answer";
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_EQ(tcp.outgoing, "late answer");
+  tcp2.peer_finished = true;
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_TRUE(pump.is_done());
+  EXPECT_EQ(tcp.ending, "close");
+  EXPECT_EQ(tcp2.ending, "close");
+}
+
+TEST_F(PumpTest, MkcpIsClosedAfterSilenceWhenTcpHasFinished) {
+  Pump pump(tcp, kcp, options, now);
+  tcp.incoming = "request";
+  tcp.peer_finished = true;
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_EQ(kcp.outgoing, "request");
+  Advance(pump, milliseconds(1900));
+  EXPECT_FALSE(pump.is_done());
+  kcp.incoming = "an answer";  // starts the silence anew
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_EQ(tcp.outgoing, "an answer");
+  Advance(pump, milliseconds(1900));
+  EXPECT_FALSE(pump.is_done());
+  Advance(pump, milliseconds(200));
+  EXPECT_TRUE(pump.is_done());
+  EXPECT_EQ(kcp.ending, "close");
+  EXPECT_EQ(tcp.ending, "close");
+}
+
+TEST_F(PumpTest, LingerBeginsWhenEverythingIsAcknowledged) {
+  Pump pump(tcp, kcp, options, now);
+  tcp.incoming = "a long upload";
+  tcp.peer_finished = true;
+  kcp.undelivered = true;
+  EXPECT_FALSE(pump.Run(now));
+  Advance(pump, seconds(10));
+  EXPECT_FALSE(pump.is_done());
+  kcp.undelivered = false;
+  Advance(pump, milliseconds(1800));
+  EXPECT_FALSE(pump.is_done());
+  Advance(pump, milliseconds(400));
+  EXPECT_TRUE(pump.is_done());
+}
+
+TEST_F(PumpTest, LingerWaitsForASlowReaderOfTheAnswer) {
+  Pump pump(tcp, kcp, options, now);
+  tcp.peer_finished = true;
+  kcp.incoming = std::string(100, 'x');
+  tcp.room = 0;
+  EXPECT_FALSE(pump.Run(now));
+  Advance(pump, seconds(10));
+  EXPECT_FALSE(pump.is_done());
+  tcp.room = SIZE_MAX;
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_EQ(tcp.outgoing.size(), 100u);
+  Advance(pump, seconds(3));
+  EXPECT_TRUE(pump.is_done());
+}
+
+TEST_F(PumpTest, NoLingerClosesAtOnce) {
+  options.half_close_linger = Duration::zero();
+  Pump pump(tcp, kcp, options, now);
+  tcp.incoming = "request";
+  tcp.peer_finished = true;
+  kcp.undelivered = true;  // closing in order delivers it
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_TRUE(pump.is_done());
+  EXPECT_EQ(kcp.outgoing, "request");
+  EXPECT_EQ(kcp.ending, "close");
+}
+
+TEST_F(PumpTest, EndOfMkcpFlushesThenEndsTcp) {
+  Pump pump(tcp, kcp, options, now);
+  kcp.incoming = "the whole answer";
+  kcp.peer_finished = true;
+  tcp.room = 9;
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_EQ(tcp.outgoing, "the whole");
+  EXPECT_EQ(tcp.ending, "");
+  tcp.room = SIZE_MAX;
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_EQ(tcp.outgoing, "the whole answer");
+  EXPECT_EQ(kcp.ending, "close");   // answers the peer
+  EXPECT_EQ(tcp.ending, "finish");  // what it still sends is read, so that closing does not reset
+  tcp.incoming = "too late";
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_EQ(tcp.incoming, "");
+  EXPECT_EQ(kcp.outgoing, "");
+  tcp.peer_finished = true;
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_TRUE(pump.is_done());
+  EXPECT_EQ(tcp.ending, "close");
+}
+
+TEST_F(PumpTest, AfterMkcpEndedTcpIsClosedInTime) {
+  Pump pump(tcp, kcp, options, now);
+  kcp.peer_finished = true;
+  EXPECT_FALSE(pump.Run(now));
+  Advance(pump, milliseconds(1900));
+  EXPECT_FALSE(pump.is_done());
+  Advance(pump, milliseconds(200));
+  EXPECT_TRUE(pump.is_done());
+  EXPECT_EQ(tcp.ending, "close");
+}
+
+TEST_F(PumpTest, MkcpToMkcpEndsTogether) {
+  Pump pump(kcp, kcp2, options, now);
+  kcp.incoming = "bye";
+  kcp.peer_finished = true;
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_TRUE(pump.is_done());
+  EXPECT_EQ(kcp2.outgoing, "bye");
+  EXPECT_EQ(kcp2.ending, "close");
+}
+
+TEST_F(PumpTest, ABrokenSideResetsTheOther) {
+  for (FakeStream* which : {&tcp, &kcp}) {
+    SCOPED_TRACE(which == &tcp ? "tcp" : "kcp");
+    FakeStream a(true), b(false);
+    Pump pump(a, b, options, now);
+    FakeStream& broken = which == &tcp ? a : b;
+    FakeStream& other = which == &tcp ? b : a;
+    broken.broken = true;
+    EXPECT_FALSE(pump.Run(now));
+    EXPECT_TRUE(pump.is_done());
+    EXPECT_EQ(other.ending, "reset");
+    EXPECT_EQ(broken.ending, "close");
+  }
+}
+
+TEST_F(PumpTest, AResetAfterAFinishedUploadStillDeliversIt) {
+  Pump pump(tcp, kcp, options, now);
+  tcp.incoming = "upload";
+  tcp.peer_finished = true;
+  EXPECT_FALSE(pump.Run(now));
+  tcp.broken = true;  // our answer met a closed socket
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_TRUE(pump.is_done());
+  EXPECT_EQ(kcp.outgoing, "upload");
+  EXPECT_EQ(kcp.ending, "close");
+}
+
+TEST_F(PumpTest, BytesThatArrivedBeforeAnEndAreDeliveredWithIt) {
+  Pump pump(kcp, tcp, options, now);
+  kcp.incoming = std::string(Pump::kTurnBytes + 1, 'x');
+  kcp.peer_finished = true;
+  EXPECT_TRUE(pump.Run(now));
+  EXPECT_EQ(tcp.ending, "");
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_EQ(tcp.outgoing.size(), Pump::kTurnBytes + 1);
+  EXPECT_EQ(tcp.ending, "finish");
+}
+
+TEST_F(PumpTest, SilenceBothWaysEndsThePair) {
+  Pump pump(tcp, kcp, options, now);
+  Advance(pump, seconds(59));
+  EXPECT_FALSE(pump.is_done());
+  kcp.incoming = "still here";
+  EXPECT_FALSE(pump.Run(now));
+  Advance(pump, seconds(59));
+  EXPECT_FALSE(pump.is_done());
+  Advance(pump, seconds(2));
+  EXPECT_TRUE(pump.is_done());
+  EXPECT_EQ(tcp.ending, "close");
+  EXPECT_EQ(kcp.ending, "close");
+}
+
+TEST_F(PumpTest, EndInOrderOffersWhatIsThere) {
+  Pump pump(tcp, kcp, options, now);
+  tcp.incoming = "just arrived";
+  pump.End(now, /*in_order=*/true);
+  EXPECT_TRUE(pump.is_done());
+  EXPECT_EQ(kcp.outgoing, "just arrived");
+  EXPECT_EQ(kcp.ending, "close");
+  EXPECT_EQ(tcp.ending, "close");
+}
+
+TEST_F(PumpTest, EndAtOnceResetsBoth) {
+  Pump pump(tcp, kcp, options, now);
+  tcp.incoming = "just arrived";
+  pump.End(now, /*in_order=*/false);
+  EXPECT_EQ(kcp.outgoing, "");
+  EXPECT_EQ(kcp.ending, "reset");
+  EXPECT_EQ(tcp.ending, "reset");
+}
+
+}  // namespace
+}  // namespace culvert::server

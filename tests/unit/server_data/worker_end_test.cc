@@ -1,0 +1,200 @@
+// How streams end: half-close, reset, removal, closing by id, stopping.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <future>
+#include <optional>
+#include <utility>
+
+#include "core/io/monotonic_clock.h"
+#include "tests/unit/server_data/worker_fixture.h"
+
+namespace culvert::server {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class WorkerEndTest : public WorkerFixture {
+ protected:
+  // A tunnel to a server run by `handler`, and a client in it.
+  void Open(Server::Handler handler) {
+    StartWorkers(1);
+    destination_ = *Server::Start({IpAddress::LoopbackV4(), 0}, std::move(handler));
+    in_ = AddTunnel(destination_->address());
+    Apply();
+    client_.emplace(*Stream::Connect(in_));
+  }
+  bool AllGone() {
+    return Eventually([&] { return Sessions().empty(); });
+  }
+
+  std::unique_ptr<Server> destination_;
+  SocketAddress in_;
+  std::optional<Stream> client_;
+};
+
+TEST_F(WorkerEndTest, AnUploadThenFinArrivesWholeAndTheAnswerComesBack) {
+  std::promise<uint64_t> counted;
+  Open([&](Stream& stream) {
+    // mKCP cannot say "no more": this end is told by the linger, after the answer has gone.
+    std::vector<uint8_t> upload(1 << 20);
+    const bool whole = stream.ReadExactly(upload).ok();
+    if (whole) static_cast<void>(stream.Write("thanks"));
+    counted.set_value(whole ? upload.size() : 0);
+    static_cast<void>(stream.ReadToEnd());
+  });
+  ASSERT_TRUE(client_->Write(std::string(1 << 20, 'x')).ok());
+  client_->FinishWriting();
+  EXPECT_EQ(*client_->ReadText(6), "thanks");
+  EXPECT_EQ(counted.get_future().get(), 1u << 20);
+  EXPECT_EQ(*client_->ReadToEnd(), 0u);  // a clean end
+  EXPECT_TRUE(AllGone());
+}
+
+TEST_F(WorkerEndTest, AServerThatClosesEndsTheClientCleanlyAfterEveryByte) {
+  Open([](Stream& stream) { static_cast<void>(stream.Write(std::string(3 << 20, 'y'))); });
+  EXPECT_EQ(*client_->ReadToEnd(), 3u << 20);
+  EXPECT_TRUE(AllGone());
+  EXPECT_EQ(ForwardCounters("near").closed, 1u);
+  EXPECT_EQ(DialerCounters("far").closed, 1u);
+  EXPECT_EQ(DialerCounters("far").rx_bytes, 3u << 20);
+  EXPECT_EQ(ListenerCounters("kcp").tx_bytes, 3u << 20);
+}
+
+TEST_F(WorkerEndTest, AClientResetEndsTheServersConnection) {
+  std::promise<void> ended;
+  Open([&](Stream& stream) {
+    static_cast<void>(stream.ReadToEnd());
+    ended.set_value();
+  });
+  ASSERT_TRUE(client_->Write("hello").ok());
+  ASSERT_TRUE(destination_->WaitForAccepted(1, seconds(10)));
+  const TimePoint before = io::Now();
+  client_->Reset();
+  EXPECT_EQ(ended.get_future().wait_for(seconds(10)), std::future_status::ready);
+  EXPECT_LT(io::Now() - before, seconds(5));
+  EXPECT_TRUE(AllGone());
+}
+
+TEST_F(WorkerEndTest, ASlowReaderHoldsUpItsWriterAndLosesNothing) {
+  std::atomic<uint64_t> written{0};
+  std::promise<void> may_end;
+  Open([&](Stream& stream) {
+    const std::string chunk(64 << 10, 'z');
+    stream.SetLimit(seconds(60));
+    for (int i = 0; i < 1024; ++i) {  // 64 MiB
+      if (!stream.Write(chunk).ok()) return;
+      written += chunk.size();
+    }
+  });
+  // Until the writer stands still: its bytes are in sockets and windows, all of them bounded.
+  uint64_t before = 1;
+  ASSERT_TRUE(Eventually([&] {
+    const auto sessions = Sessions();
+    const uint64_t now = written;
+    const TimePoint until = io::Now() + milliseconds(300);
+    while (io::Now() < until) Report();
+    return written > 0 && written == now && std::exchange(before, now) == now && !sessions.empty();
+  }));
+  EXPECT_LT(written, 60u << 20);
+  EXPECT_EQ(*client_->ReadToEnd(), 64u << 20);
+}
+
+TEST_F(WorkerEndTest, AnIdleStreamIsClosed) {
+  StartWorkers(1);
+  destination_ = *Server::Start({IpAddress::LoopbackV4(), 0}, Echo);
+  in_ = AddTunnel(destination_->address());
+  Forward("near").idle_timeout = milliseconds(200);
+  Apply();
+  auto client = Stream::Connect(in_);
+  ASSERT_TRUE(client.ok());
+  ASSERT_TRUE(client->Transfer(10, 1, 10, 1).ok());
+  EXPECT_EQ(*client->ReadToEnd(), 0u);
+}
+
+TEST_F(WorkerEndTest, RemovingAForwardEndsItsStreamsAndHandsOverItsCounters) {
+  Open(Echo);
+  ASSERT_TRUE(client_->Transfer(5000, 1, 5000, 1).ok());
+  Remove("near");
+  const auto gone = Apply();
+  ASSERT_EQ(gone.size(), 1u);
+  const ObjectCounters& counters = gone[0].forwards.at("near");
+  EXPECT_EQ(counters.rx_bytes, 5000u);
+  EXPECT_EQ(counters.opened, 1u);
+  EXPECT_EQ(counters.active, 0u);
+  EXPECT_FALSE(client_->ReadToEnd().ok());  // cut short, not ended
+  EXPECT_TRUE(AllGone());
+}
+
+TEST_F(WorkerEndTest, RemovingEverythingTellsPeersAndKeepsTheTotal) {
+  Open(Echo);
+  ASSERT_TRUE(client_->Transfer(5000, 1, 5000, 1).ok());
+  for (const char* name : {"in", "kcp", "far", "near", "out"}) Remove(name);
+  const auto gone = Apply();
+  EXPECT_EQ(gone[0].listeners.at("in").rx_bytes, 5000u);
+  EXPECT_EQ(gone[0].dialers.at("far").closed, 1u);
+  EXPECT_TRUE(Sessions().empty());
+  const ObjectCounters total = Report()[0].total;
+  EXPECT_EQ(total.opened, 4u);
+  EXPECT_EQ(total.closed, 4u);
+  EXPECT_EQ(total.active, 0u);
+  EXPECT_TRUE(destination_->WaitForActive(0, seconds(10)));
+  EXPECT_FALSE(Stream::Connect(in_, seconds(2)).ok());  // the port is let go
+}
+
+TEST_F(WorkerEndTest, ANewIncarnationOnTheSamePortServesAtOnce) {
+  StartWorkers(1);
+  destination_ = *Server::Start({IpAddress::LoopbackV4(), 0}, Echo);
+  in_ = AddTunnel(destination_->address());
+  Apply();
+  for (uint64_t incarnation = 2; incarnation < 5; ++incarnation) {
+    auto client = Stream::Connect(in_);
+    ASSERT_TRUE(client.ok());
+    EXPECT_TRUE(client->Transfer(1000, 1, 1000, 1).ok());
+    Dialer("far").id.incarnation = incarnation;
+    const auto gone = Apply();
+    EXPECT_EQ(gone[0].dialers.at("far").opened, 1u);
+  }
+}
+
+TEST_F(WorkerEndTest, AnySessionCanBeClosedByItsId) {
+  Open(Echo);
+  ASSERT_TRUE(client_->Transfer(1000, 1, 1000, 1).ok());
+  for (const bool graceful : {true, false}) {
+    for (size_t i = 0; i < 4; ++i) {
+      auto client = Stream::Connect(in_);
+      ASSERT_TRUE(client.ok());
+      ASSERT_TRUE(client->Transfer(1000, 1, 1000, 1).ok());
+      const auto sessions = Sessions();
+      // The newest relay's sessions, whichever of the four.
+      const auto newest = std::max_element(sessions.begin(), sessions.end(), [](const auto& a, const auto& b) {
+        return a.opened_at_unix_ns < b.opened_at_unix_ns;
+      });
+      EXPECT_TRUE(CloseSession(*newest, graceful));
+      const auto rest = client->ReadToEnd();
+      if (rest.ok()) {
+        EXPECT_EQ(*rest, 0u);
+      }
+      client->Shutdown();  // else its connection lingers, in case it has more to say
+      EXPECT_TRUE(Eventually([&] { return Sessions().size() == 4; }));
+      EXPECT_FALSE(CloseSession(*newest, graceful));
+    }
+  }
+  EXPECT_TRUE(client_->Transfer(1000, 2, 1000, 2).ok());  // the first one never noticed
+}
+
+TEST_F(WorkerEndTest, StoppingEndsEverySessionInOrderAndSoon) {
+  Open(Echo);
+  ASSERT_TRUE(client_->Transfer(1000, 1, 1000, 1).ok());
+  const TimePoint before = io::Now();
+  workers_[0]->BeginStop(seconds(20));
+  workers_[0]->Join();
+  EXPECT_LT(io::Now() - before, seconds(5));
+  EXPECT_EQ(*client_->ReadToEnd(), 0u);
+  EXPECT_FALSE(workers_[0]->Report(false, [](WorkerReport) {}));
+}
+
+}  // namespace
+}  // namespace culvert::server

@@ -1,0 +1,74 @@
+// Workers under test: real threads and sockets on loopback, configured as the supervisor would.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/resolver.h"
+#include "server/worker.h"
+#include "tests/testing/tcp_server.h"
+#include "tests/testing/tcp_stream.h"
+
+namespace culvert::server {
+
+class WorkerFixture : public ::testing::Test {
+ protected:
+  using Stream = culvert::testing::TcpStream;
+  using Server = culvert::testing::TcpServer;
+
+  void StartWorkers(uint32_t count);
+  void TearDown() override;
+
+  // Each adds an object to the wanted routing; listeners bind a port of the system's choice, which is returned.
+  SocketAddress AddTcpListener(const std::string& name);
+  SocketAddress AddKcpListener(const std::string& name, const std::string& seed = "seed");
+  void AddKcpDialer(const std::string& name, const SocketAddress& target, const std::string& seed = "seed");
+  void AddTcpDialer(const std::string& name, const std::vector<HostPort>& targets);
+  void AddForward(const std::string& name, const std::string& listener, const std::string& dialer);
+  void AddDirectForward(const std::string& name, const std::string& listener, const SocketAddress& destination);
+
+  // Listener "in" (TCP) → dialer "far" (KCP) → listener "kcp" → `destination`. Returns the address of "in".
+  SocketAddress AddTunnel(const SocketAddress& destination);
+
+  // Makes the wanted routing real on all workers and returns their final counters of what went.
+  std::vector<WorkerReport> Apply();
+  // Changes an object of the wanted routing.
+  ForwardConfig& Forward(const std::string& name);
+  ListenerConfig& Listener(const std::string& name);
+  DialerConfig& Dialer(const std::string& name);
+  void Remove(const std::string& name);
+
+  std::vector<WorkerReport> Report();
+  // Of the object, on all workers together.
+  ObjectCounters ListenerCounters(const std::string& name);
+  ObjectCounters DialerCounters(const std::string& name);
+  ObjectCounters ForwardCounters(const std::string& name);
+  std::vector<SessionSnapshot> Sessions();
+  bool CloseSession(const SessionSnapshot& session, bool graceful);
+  std::vector<ProbeStep> Probe(const std::string& dialer, uint32_t attempts = 1,
+                               Duration timeout = std::chrono::seconds(5));
+  // Waits until `condition` holds, looking again and again. False: not within ten seconds.
+  static bool Eventually(const std::function<bool()>& condition);
+
+  static std::shared_ptr<const kcp::KcpConfig> MakeKcp(const std::string& seed);
+  // Sends everything back, ends when the client does.
+  static void Echo(Stream& stream);
+
+  std::unique_ptr<Resolver> resolver_;
+  std::vector<std::unique_ptr<WorkerControl>> workers_;
+
+ private:
+  template <typename Result>
+  Result Wait(const std::function<bool(std::function<void(Result)>)>& post);
+
+  std::vector<ListenerConfig> listeners_;
+  std::vector<DialerConfig> dialers_;
+  std::vector<ForwardConfig> forwards_;
+  std::vector<std::vector<ListenerSocket>> new_sockets_;  // by worker
+};
+
+}  // namespace culvert::server
