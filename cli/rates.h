@@ -26,8 +26,8 @@ struct RateFrame {
   bool has_rates = false;             // there was a frame before
   double rx_bytes_per_second = 0;     // sums
   double tx_bytes_per_second = 0;
-  int64_t seconds_since_first = 0;    // of the daemon's time
-  uint64_t skipped_frames = 0;  // so far, because we were slow
+  int64_t seconds_since_first = 0;  // of the daemon's time
+  uint64_t skipped_frames = 0;      // so far, because we were slow
 };
 
 class Rates {

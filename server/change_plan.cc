@@ -113,6 +113,13 @@ absl::Status Planner::DraftUpdate(const Change& change, Draft& draft) {
   MergeUpdate(BodyOf(draft.object), change.mask_paths, MutableBodyOf(merged), violations_);
   MutableMetadataOf(merged).set_name(patch_identity.name());  // a mask never renames
   draft.object = std::move(merged);
+  const std::string& manager = MetadataOf(draft.object).manager();
+  if (manager != set_.manager) {
+    v1::Warning& warning = draft.warnings.emplace_back();
+    warning.set_field("metadata.manager");
+    warning.set_reason("MANAGED_BY_OTHER");
+    warning.set_message("belongs to manager \"" + manager + "\", which will undo the change when it applies again");
+  }
   return absl::OkStatus();
 }
 
@@ -135,6 +142,11 @@ absl::Status Planner::Finish(size_t index, Draft& draft) {
   result.key = KeyOf(draft.object);
   result.before = draft.before;
   Stamp(draft, *entry, result);
+  // A warning stands in the result of its object, so its path begins there, unlike that of a violation.
+  const std::string head = draft.prefix + ".";
+  for (v1::Warning& warning : draft.warnings) {
+    if (warning.field().starts_with(head)) warning.set_field(warning.field().substr(head.size()));
+  }
   result.warnings = std::move(draft.warnings);
   result.after = result.action == Action::kUnchanged ? draft.before : EntryPtr(std::move(entry));
   plan_.table.Put(result.after);

@@ -58,8 +58,7 @@ class View {
           << "/s";
     }
     if (frame.skipped_frames > 0) out << "  skipped " << frame.skipped_frames;
-    out << "  (every " << interval_ << ", sorted by " << SortName(sort_)
-        << (on_screen ? ", q quits, s sorts)\n" : ")\n");
+    out << "  (every " << interval_ << ", by " << SortName(sort_) << (on_screen ? "; q quits, s sorts)\n" : ")\n");
     const ScreenSize size = on_screen ? TerminalSize() : ScreenSize{};
     const size_t rows = on_screen ? static_cast<size_t>(std::max(1, size.rows - 3)) : frame.sessions.size();
     RateTable(frame, rows).Print(out, {!context_.globals.no_headers, context_.streams.color});

@@ -44,23 +44,22 @@ struct Arguments {
 };
 
 absl::Status SetOwnFlag(std::string_view flag, const std::string& value, Arguments& arguments) {
-  if (flag == "left")
-    arguments.left.netns = value;
-  else if (flag == "right")
-    arguments.right.netns = value;
-  else if (flag == "left-address")
+  const std::pair<std::string_view, std::string*> texts[] = {
+      {"left", &arguments.left.netns}, {"right", &arguments.right.netns},        {"listen", &arguments.listen},
+      {"to", &arguments.to},           {"stats-file", &arguments.stats_file},
+  };
+  for (const auto& [name, text] : texts) {
+    if (flag != name) continue;
+    *text = value;
+    return absl::OkStatus();
+  }
+  if (flag == "left-address") {
     arguments.left.addresses.push_back(value);
-  else if (flag == "right-address")
+  } else if (flag == "right-address") {
     arguments.right.addresses.push_back(value);
-  else if (flag == "device")
+  } else if (flag == "device") {
     arguments.left.device = arguments.right.device = value;
-  else if (flag == "listen")
-    arguments.listen = value;
-  else if (flag == "to")
-    arguments.to = value;
-  else if (flag == "stats-file")
-    arguments.stats_file = value;
-  else if (flag == "stats-fd") {
+  } else if (flag == "stats-fd") {
     CULVERT_ASSIGN_OR_RETURN(const uint64_t fd, ParseSize(value));
     arguments.stats_fd = static_cast<int>(fd);
   } else if (flag == "mtu") {

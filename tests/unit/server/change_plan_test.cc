@@ -255,6 +255,15 @@ TEST_F(ChangePlanTest, ObjectsOfAnotherManagerAreNotApplied) {
   EXPECT_EQ(ReasonOf(refused.status()), "MANAGED_BY_OTHER");
 }
 
+TEST_F(ChangePlanTest, ASingleUpdateOfAnotherManagersObjectIsWarnedAbout) {
+  Do({Make(Change::Verb::kApply, TcpListener("a", "127.0.0.1:1"))}, true, "file");
+  const auto update = ParseObject("listener { metadata { name: 'a' } spec { paused: true } }");
+  const ChangeResult result = Do({Make(Change::Verb::kUpdate, update)}).results[0];
+  ASSERT_EQ(result.warnings.size(), 1u);
+  EXPECT_EQ(result.warnings[0].reason(), "MANAGED_BY_OTHER");
+  EXPECT_EQ(MetadataOf(result.after->object).manager(), "file");
+}
+
 TEST_F(ChangePlanTest, DeletionIsRefusedWhileReferredToUnlessForced) {
   Create(TcpListener("l", "127.0.0.1:1"));
   Create(KcpDialer("d", "b:1"));
@@ -285,6 +294,14 @@ TEST_F(ChangePlanTest, OutputOnlyFieldsAreIgnoredWithAWarning) {
   EXPECT_NE(MetadataOf(result.after->object).uid(), "mine");
   EXPECT_FALSE(result.after->object.listener().has_status());
   EXPECT_EQ(result.warnings.size(), 2u);
+}
+
+TEST_F(ChangePlanTest, PathsOfWarningsBeginAtTheObject) {
+  auto object = KcpListener("a", "127.0.0.1:1");
+  object.mutable_listener()->mutable_spec()->mutable_kcp()->set_seed("short");
+  const ChangeResult result = Do({Make(Change::Verb::kApply, object)}, true).results[0];
+  ASSERT_EQ(result.warnings.size(), 1u);
+  EXPECT_EQ(result.warnings[0].field(), "spec.kcp.seed");
 }
 
 TEST_F(ChangePlanTest, AMaskNeverRenames) {
