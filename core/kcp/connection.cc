@@ -357,6 +357,7 @@ void Connection::Abort(TimePoint now, CloseReason reason) {
     timers_ = {};
     return;
   }
+  aborted_ = true;
   send_.Clear();
   Apply(now, Trigger::kLocalClose, reason);
   if (state_ == State::kReadyToClose) Apply(now, Trigger::kQueueDrained, reason);
@@ -387,10 +388,9 @@ SessionStats Connection::GetStats() const {
   stats.path_mtu_bytes = context_.config.mtu_bytes();
   stats.limited_by = timeouts_in_a_row_ >= 2 ? SendLimit::kPathDown : limited_by_;
   stats.rx_bytes = receive_.delivered_bytes();
-  if (stats_.acknowledged_bytes > 0) {
-    // Bytes of data segments sent, over those that had to be: what was acknowledged and what may still be.
-    const double needed = static_cast<double>(stats_.tx_segments - stats_.retransmitted_segments);
-    stats.waste_ratio = needed > 0 ? static_cast<double>(stats_.tx_segments) / needed : 0;
+  if (payload_bytes_sent_ > 0) {
+    stats.waste_ratio = static_cast<double>(payload_bytes_sent_) /
+                        static_cast<double>(payload_bytes_sent_ - payload_bytes_retransmitted_);
   }
   return stats;
 }

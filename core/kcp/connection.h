@@ -157,6 +157,7 @@ class Connection {
   bool readable_signalled_ = false;
   bool write_fell_short_ = false;
   bool answer_terminate_ = false;      // the peer's terminate waits for ours
+  bool aborted_ = false;               // our end is no clean one, and the peer is to know
   bool has_peer_end_ = false;
   bool challenge_ = false;             // an implausible terminate came: ask with a ping
   SerialNumber peer_end_;              // numbers below it are the peer's whole stream
@@ -182,6 +183,8 @@ class Connection {
   uint32_t reordering_steps_ = 1;      // of a quarter of the least RTT
   SendLimit limited_by_ = SendLimit::kApplication;
   Timers timers_;
+  uint64_t payload_bytes_sent_ = 0;          // retransmissions included
+  uint64_t payload_bytes_retransmitted_ = 0;
   SessionStats stats_;                 // the counters; the rest is filled in by GetStats
 };
 

@@ -174,7 +174,11 @@ Connection::Sent Connection::SendSegment(TimePoint now, SerialNumber number, con
     (void)EncodeCommand(ping, out.subspan(data_size));
   });
   if (sent != Sent::kYes) return sent;
-  if (segment.transmissions > 0) ++stats_.retransmitted_segments;
+  if (segment.transmissions > 0) {
+    ++stats_.retransmitted_segments;
+    payload_bytes_retransmitted_ += segment.size;
+  }
+  payload_bytes_sent_ += segment.size;
   ++stats_.tx_segments;
   const uint64_t bytes = segment.size + DatagramOverhead();
   const DeliverySnapshot snapshot = delivery_.OnSend(now, send_.segments_in_flight() == 0);
@@ -232,7 +236,9 @@ Connection::Sent Connection::SendCommand(TimePoint now, Command command, Datagra
   segment.conversation_id = identity_.conversation_id;
   segment.command = static_cast<uint8_t>(command);
   segment.option = command == Command::kPing ? OptionByte() : 0;
-  segment.sending_next = send_.first_unacked();
+  // A terminate says how long the stream is. After an abort it claims one segment more than there ever was: a peer of our kind
+  // finds its stream incomplete and reports an error, a v2ray peer does not look.
+  segment.sending_next = send_.first_unacked().Plus(aborted_ && command == Command::kTerminate ? 1 : 0);
   segment.receiving_next = receive_.next();
   segment.peer_rto = static_cast<uint32_t>(ToMilliseconds(std::min(rtt_.rto(), kMaxAnnouncedRto)));
   const Sent sent =

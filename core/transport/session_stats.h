@@ -56,7 +56,7 @@ struct SessionStats {
   uint64_t out_of_window_segments = 0;  // received outside the announced window
   uint64_t acknowledged_bytes = 0;      // application bytes the peer acknowledged
 
-  // Data segment bytes sent per application byte acknowledged; 1 on a clean network. 0 before the first acknowledgement.
+  // Payload bytes sent, retransmissions included, per payload byte sent for the first time; 1 on a clean network. 0: none sent.
   double waste_ratio = 0;
 };
 

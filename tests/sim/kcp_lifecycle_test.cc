@@ -67,6 +67,18 @@ TEST(KcpLifecycle, AbortIsAnErrorAtTheOtherEnd) {
   ASSERT_TRUE(pair.RunUntil([&] { return BothGone(pair); }, seconds(10)));
 }
 
+TEST(KcpLifecycle, AbortIsAnErrorEvenWhenEverythingHadArrived) {
+  KcpPair pair(Quick());
+  pair.Open({.to_send = 1000}, {.to_send = 1000});
+  ASSERT_TRUE(pair.RunUntil([&] { return pair.server().received == 1000 && pair.client().received == 1000; }, seconds(5)));
+  pair.RunFor(seconds(1));
+  pair.server_endpoint().Abort(pair.now(), pair.server().stream, CloseReason::kAborted);
+  ASSERT_TRUE(pair.RunUntil([&] { return pair.client().closed; }, seconds(5))) << pair.failure();
+  EXPECT_FALSE(pair.client().at_end);
+  EXPECT_EQ(pair.client().reason, CloseReason::kUnacknowledged);
+  ASSERT_TRUE(pair.RunUntil([&] { return BothGone(pair); }, seconds(10)));
+}
+
 TEST(KcpLifecycle, SilentPeerEndsTheSessionAfterThirtySeconds) {
   KcpPair pair(Quick());
   pair.Open({.to_send = 1000}, {.to_send = 1000});
