@@ -69,7 +69,7 @@ std::unique_ptr<StartFailure> Daemon::Start() {
 std::unique_ptr<StartFailure> Daemon::StartWorkers() {
   resolver_ = std::make_unique<Resolver>();
   for (uint32_t i = 0; i < options_.workers; ++i) {
-    auto worker = StartWorker({i, resolver_.get()});
+    auto worker = StartWorker({i, resolver_.get(), &session_counts_});
     if (!worker.ok()) return Fail(1, Lines(worker.status()));
     workers_.push_back(*std::move(worker));
   }

@@ -14,6 +14,7 @@
 #include "server/options.h"
 #include "server/page.h"
 #include "server/resolver.h"
+#include "server/session_counts.h"
 #include "server/stats_hub.h"
 #include "server/supervisor.h"
 #include "server/worker.h"
@@ -47,6 +48,7 @@ class Daemon {
   const Options options_;
   SystemRandom random_;          // the control thread's, once that runs
   std::unique_ptr<Resolver> resolver_;
+  SessionCounts session_counts_;
   std::vector<std::unique_ptr<WorkerControl>> workers_;
   std::unique_ptr<SocketBinder> binder_;
   std::unique_ptr<PageTokens> tokens_;

@@ -21,13 +21,14 @@ constexpr Duration kAnswerTime = std::chrono::seconds(3);
 
 DialerRuntime::DialerRuntime(WorkerContext& context, std::shared_ptr<const DialerConfig> config)
     : context_(context), config_(std::move(config)) {
+  tally_.everywhere = context_.session_counts->For("dialer", config_->id);
   for (const HostPort& target : config_->targets) targets_.push_back({.target = target});
 }
 
 DialerRuntime::~DialerRuntime() = default;
 
 bool DialerRuntime::MayDial() const {
-  return !config_->paused && tally_.counters.active + dials_under_way_ < config_->max_sessions;
+  return !config_->paused && tally_.everywhere->load(std::memory_order_relaxed) + dials_under_way_ < config_->max_sessions;
 }
 
 std::vector<TargetState*> DialerRuntime::NextTargets() {

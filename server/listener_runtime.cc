@@ -20,7 +20,9 @@ constexpr uint32_t kEndpointMaxSessions = 1'000'000;
 }  // namespace
 
 ListenerRuntime::ListenerRuntime(WorkerContext& context, Host& host, std::shared_ptr<const ListenerConfig> config)
-    : context_(context), host_(host), config_(std::move(config)), resume_timer_(context.timers, *this) {}
+    : context_(context), host_(host), config_(std::move(config)), resume_timer_(context.timers, *this) {
+  tally_.everywhere = context_.session_counts->For("listener", config_->id);
+}
 
 absl::StatusOr<std::unique_ptr<ListenerRuntime>> ListenerRuntime::Create(WorkerContext& context, Host& host,
                                                                          std::shared_ptr<const ListenerConfig> config,
@@ -50,7 +52,7 @@ ObjectCounters ListenerRuntime::Counters() const {
 }
 
 bool ListenerRuntime::Admits() {
-  return !config_->paused && tally_.counters.active < config_->max_sessions && host_.WantsStream(*this);
+  return !config_->paused && tally_.everywhere->load(std::memory_order_relaxed) < config_->max_sessions && host_.WantsStream(*this);
 }
 
 void ListenerRuntime::OnOpened(EndpointDriver& driver, StreamHandle stream) {

@@ -4,6 +4,7 @@
 
 #include "core/transport/endpoint.h"
 #include "core/transport/session_stats.h"
+#include "server/session_counts.h"
 #include "server/worker.h"
 
 namespace culvert::server {
@@ -12,15 +13,18 @@ namespace culvert::server {
 // endpoints have to add is summed up when a report is made.
 struct ObjectTally {
   ObjectCounters counters;
+  SessionCounts::Count everywhere = std::make_shared<std::atomic<uint64_t>>(0);  // live ones, all workers together
 
   void OnOpened() {
     ++counters.opened;
     ++counters.active;
+    everywhere->fetch_add(1, std::memory_order_relaxed);
   }
   void OnFailed() { ++counters.failed; }
   void OnClosed() {
     ++counters.closed;
     --counters.active;
+    everywhere->fetch_sub(1, std::memory_order_relaxed);
   }
 };
 

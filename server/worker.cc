@@ -27,6 +27,7 @@ class Worker final : public WorkerControl, private io::IoHandler {
   explicit Worker(const WorkerOptions& options) {
     context_.index = options.index;
     context_.resolver = options.resolver;
+    context_.session_counts = options.session_counts;
     context_.random = &random_;
   }
   ~Worker() override {

@@ -116,10 +116,12 @@ class WorkerControl {
 };
 
 class Resolver;
+class SessionCounts;
 
 struct WorkerOptions {
   uint32_t index = 0;
-  Resolver* resolver = nullptr;  // must outlive the worker
+  Resolver* resolver = nullptr;             // both must outlive the worker
+  SessionCounts* session_counts = nullptr;
 };
 
 // Starts the thread. Errors: INTERNAL when the system refuses a thread, epoll set or eventfd.

@@ -18,6 +18,7 @@ namespace culvert::server {
 class Dial;
 class EndpointDriver;
 class Resolver;
+class SessionCounts;
 class SessionRegistry;
 
 struct WorkerContext {
@@ -26,6 +27,7 @@ struct WorkerContext {
   std::shared_ptr<io::Mailbox> mailbox;  // shared with name lookups that may outlive the worker
   RandomSource* random = nullptr;
   Resolver* resolver = nullptr;
+  SessionCounts* session_counts = nullptr;
   TimePoint now{};
   TimerQueue timers;
   SessionRegistry* sessions = nullptr;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_format.h"
 #include "tests/e2e/tunnel_pair.h"
+#include "tests/testing/free_port.h"
 #include "tests/testing/netns.h"
 
 namespace culvert::testing {
@@ -110,6 +111,38 @@ TEST_F(LossyLink, TwentyConnectionsShareIt) {
     return Exchange({.up_bytes = 100'000, .down_bytes = 100'000, .seed = static_cast<uint64_t>(number)});
   });
   EXPECT_EQ(status, absl::OkStatus()) << near_->Log() << far_->Log();
+}
+
+// The same without root: the emulator as a UDP relay, with everything a link can do to a datagram.
+TEST(LossyRelay, NoByteIsWrongOverALinkThatDoesEverything) {
+  for (const bool has_seed : {true, false}) {
+    auto app = TcpServer::Start({IpAddress::LoopbackV4(), 0}, ChoiceHandler());
+    ASSERT_TRUE(app.ok()) << app.status();
+    KcpText kcp{.header = "UTP"};
+    if (has_seed) kcp.seed_file = "seed";
+    const std::string wire = absl::StrFormat("127.0.0.1:%u", FreePort());
+    auto far = StartWith(KcpListener("wire", wire, kcp) + ForwardDirect("out", "wire", (*app)->address().ToString()));
+    ASSERT_TRUE(far.ok()) << far.status();
+    const std::string relay = absl::StrFormat("127.0.0.1:%u", FreePort());
+    ProcessOptions link;
+    link.arguments = {LinkemBinary(), "relay", "--listen",  relay, "--to",          wire,   "--rate",    "30mbit",
+                      "--delay",      "20ms",  "--jitter",  "5ms", "--loss",        "2%",   "--reorder", "1%",
+                      "--duplicate",  "1%",    "--corrupt", "1%",  "--burst-enter", "0.1%", "--seed",    "3"};
+    auto emulator = Process::Start(link);
+    ASSERT_TRUE(emulator.ok()) << emulator.status();
+    ASSERT_TRUE(emulator->WaitForOutput("ready", seconds(10))) << emulator->Stderr();
+    const SocketAddress entrance{IpAddress::LoopbackV4(), FreePort()};
+    auto near = StartWith(TcpListener("in", entrance.ToString()) + KcpDialer("far", relay, kcp) +
+                          ForwardToDialer("f", "in", "far"));
+    ASSERT_TRUE(near.ok()) << near.status();
+    const ExchangeRequest request{.up_bytes = 2 << 20, .down_bytes = 2 << 20, .seed = 5};
+    EXPECT_EQ(RunExchange({.to = entrance, .chooses = true, .limit = seconds(60)}, request), absl::OkStatus())
+        << (*near)->Log() << (*far)->Log();
+    ASSERT_TRUE(emulator->Stop(SIGTERM, seconds(5)));
+    for (const char* what : {"lost", "duplicated", "reordered", "corrupted"}) {
+      EXPECT_GT(SumOf(emulator->Stdout().substr(emulator->Stdout().find('{')), what), 0u) << what;
+    }
+  }
 }
 
 }  // namespace

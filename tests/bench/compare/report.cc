@@ -27,6 +27,7 @@ std::string Cell(std::vector<double> values, int decimals) {
   std::sort(values.begin(), values.end());
   const size_t half = values.size() / 2;
   const double median = values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+  if (values.size() == 1) return absl::StrFormat("%.*f", decimals, median);
   return absl::StrFormat("%.*f (%.*f-%.*f)", decimals, median, decimals, values.front(), decimals, values.back());
 }
 
@@ -39,14 +40,14 @@ void Report::Add(const std::string& row, Figure figure, double value) {
 
 std::string Report::Table() const {
   std::string table = absl::StrFormat("%-24s", "median (least-most)");
-  for (const Column& column : kColumns) table += absl::StrFormat(" %18s", column.title);
+  for (const Column& column : kColumns) table += absl::StrFormat(" %22s", column.title);
   table += "\n";
   for (const std::string& row : rows_) {
     table += absl::StrFormat("%-24s", row);
     for (const Column& column : kColumns) {
       const auto& figures = values_.at(row);
       const auto found = figures.find(column.figure);
-      table += absl::StrFormat(" %18s", found == figures.end() ? "-" : Cell(found->second, column.decimals));
+      table += absl::StrFormat(" %22s", found == figures.end() ? "-" : Cell(found->second, column.decimals));
     }
     table += "\n";
   }

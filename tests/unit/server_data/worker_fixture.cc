@@ -41,7 +41,7 @@ std::vector<std::shared_ptr<const Config>> Shared(const std::vector<Config>& con
 void WorkerFixture::StartWorkers(uint32_t count) {
   resolver_ = std::make_unique<Resolver>();
   for (uint32_t i = 0; i < count; ++i) {
-    auto worker = StartWorker({.index = i, .resolver = resolver_.get()});
+    auto worker = StartWorker({.index = i, .resolver = resolver_.get(), .session_counts = &session_counts_});
     ASSERT_TRUE(worker.ok()) << worker.status();
     workers_.push_back(*std::move(worker));
   }

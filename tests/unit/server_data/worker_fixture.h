@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "server/resolver.h"
+#include "server/session_counts.h"
 #include "server/worker.h"
 #include "tests/testing/tcp_server.h"
 #include "tests/testing/tcp_stream.h"
@@ -59,6 +60,7 @@ class WorkerFixture : public ::testing::Test {
   static void Echo(Stream& stream);
 
   std::unique_ptr<Resolver> resolver_;
+  SessionCounts session_counts_;
   std::vector<std::unique_ptr<WorkerControl>> workers_;
 
  private:

@@ -152,6 +152,23 @@ TEST_F(WorkerTest, PauseAndMaxSessionsRefuseNewStreamsOnly) {
   EXPECT_EQ(ListenerCounters("in").failed, 2u);
 }
 
+TEST_F(WorkerTest, MaxSessionsCountsAllWorkersTogether) {
+  StartWorkers(2);
+  const SocketAddress in = AddTcpListener("in");
+  AddDirectForward("direct", "in", destination_->address());
+  Listener("in").max_sessions = 3;
+  Apply();
+  std::vector<Stream> open;
+  for (int i = 0; i < 3; ++i) {
+    auto stream = Stream::Connect(in);
+    ASSERT_TRUE(stream.ok());
+    ASSERT_TRUE(stream->Transfer(100, 1, 100, 1).ok());
+    open.push_back(*std::move(stream));
+  }
+  // Whichever worker the kernel picks, the limit is the listener's.
+  for (int i = 0; i < 8; ++i) EXPECT_TRUE(IsRefused(in));
+}
+
 TEST_F(WorkerTest, TheNextTargetIsTriedWhenOneRefuses) {
   StartWorkers(1);
   auto gone = *Server::Start({IpAddress::LoopbackV4(), 0}, Echo);
