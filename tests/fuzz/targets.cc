@@ -56,7 +56,6 @@ void MkcpSession(ByteView input) {
   const DatagramSealer& sealer = config->sealer();
   TimePoint now{std::chrono::seconds(100)};
   Discard sink;
-  uint64_t received = 0;
   std::vector<StreamHandle> streams;
   ByteReader script(input);
   while (script.remaining() > 0) {
@@ -67,7 +66,6 @@ void MkcpSession(ByteView input) {
         std::vector<uint8_t> sealed(sealer.overhead() + plain.size());
         std::copy(plain.begin(), plain.end(), sealed.begin() + static_cast<ptrdiff_t>(sealer.prefix_size()));
         sealer.SealInPlace(sealed, random);
-        received += sealed.size();
         Datagram datagram{{IpAddress::V4({10, 0, 0, static_cast<uint8_t>(operation >> 6)}), 4000}, sealed};
         (void)endpoint->OnDatagram(now, datagram);
         break;
