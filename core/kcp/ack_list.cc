@@ -5,6 +5,7 @@
 namespace culvert::kcp {
 
 void AckList::OnData(TimePoint now, SerialNumber number, uint32_t timestamp, bool at_once) {
+  ++arrivals_;
   // Within one delay a number is listed once, however often it arrives: only the most recent arrivals can repeat.
   const size_t look_back = std::min<size_t>(fresh_.size(), 4);
   for (size_t i = 0; i < look_back; ++i) {
@@ -18,6 +19,17 @@ void AckList::OnData(TimePoint now, SerialNumber number, uint32_t timestamp, boo
   // The first data after a pause answers at once: the peer may be waiting for exactly this.
   const bool after_pause = now - last_sent_at_ >= kMaxAckDelay;
   Schedule(at_once || after_pause || fresh_.size() >= kNumbersPerAck ? now : now + kMaxAckDelay);
+}
+
+void AckList::OnDuplicate(TimePoint now, SerialNumber number, uint32_t timestamp) {
+  const uint32_t kept = std::min(recent_end_, kRecent);
+  bool is_recent = false;
+  for (uint32_t i = 0; i < kept && !is_recent; ++i) is_recent = recent_[i].number == number;
+  for (size_t i = 0; i < fresh_.size() && !is_recent; ++i) is_recent = fresh_[i].number == number;
+  ++arrivals_;
+  repeats_ = 0;
+  if (!is_recent && fresh_.size() < kMaxFresh) fresh_.push_back({number, timestamp});
+  Schedule(now + kDuplicateAckDelay);
 }
 
 void AckList::OnPeerProgress(SerialNumber sending_next) {
@@ -38,7 +50,10 @@ AckList::Content AckList::Peek() const {
     content.has_fresh = true;
   }
   const uint32_t kept = std::min(recent_end_, kRecent);
-  for (uint32_t i = 1; i <= kept && content.count < kMaxAckNumbersSent; ++i) {
+  // A repetition that the timer asks for says everything; otherwise as much as what arrived pays for.
+  const uint32_t fillers = arrivals_ == 0 ? kRecent : std::min(kRecent, kFillersPerArrival * arrivals_);
+  const uint32_t limit = std::min<uint32_t>(content.count + fillers, kMaxAckNumbersSent);
+  for (uint32_t i = 1; i <= kept && content.count < limit; ++i) {
     const Entry& entry = recent_[(recent_end_ - i) & (kRecent - 1)];
     if (entry.number.IsBefore(peer_sending_next_)) continue;
     // A repetition echoes what the lost ack echoed: the peer may be waiting for exactly that echo.
@@ -53,6 +68,7 @@ void AckList::OnSent(TimePoint now, Duration rto, uint32_t max_repeats) {
   for (size_t i = 0; i < said; ++i) recent_[recent_end_++ & (kRecent - 1)] = fresh_[i];
   fresh_.erase(fresh_.begin(), fresh_.begin() + static_cast<ptrdiff_t>(said));
   last_sent_at_ = now;
+  arrivals_ = 0;
   if (!fresh_.empty()) {
     due_at_ = now;
     return;

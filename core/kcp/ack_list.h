@@ -22,12 +22,16 @@ namespace culvert::kcp {
 class AckList {
  public:
   static constexpr Duration kMaxAckDelay = std::chrono::milliseconds(5);
+  static constexpr Duration kDuplicateAckDelay = std::chrono::milliseconds(25);
+  static constexpr uint32_t kFillersPerArrival = 4;  // old numbers repeated for each segment since the last ack (T04)
   static constexpr uint32_t kNumbersPerAck = 16;  // so many new numbers are worth an ack at once
   static constexpr uint32_t kMaxRepeats = 8;
   static constexpr uint32_t kMaxRepeatsUnvalidated = 3;
 
   // A data segment arrived inside the window. `timestamp` is the peer's.
   void OnData(TimePoint now, SerialNumber number, uint32_t timestamp, bool at_once);
+  // A segment that is held already: its ack was lost, or somebody repeats it on purpose. Said again, after a while.
+  void OnDuplicate(TimePoint now, SerialNumber number, uint32_t timestamp);
   // Something arrived that calls for an ack without a new number: consumed before, or beyond the window (K19).
   void OnUseless(TimePoint now) { Schedule(now + kMaxAckDelay); }
   // The application gave back enough window that the peer should know.
@@ -71,6 +75,7 @@ class AckList {
   TimePoint repeat_at_ = kInfiniteFuture;  // say it again
   TimePoint last_sent_at_{};
   uint32_t repeats_ = 0;
+  uint32_t arrivals_ = 0;                  // since the last ack
 };
 
 }  // namespace culvert::kcp

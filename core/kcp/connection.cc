@@ -12,7 +12,12 @@ namespace {
 
 constexpr uint32_t kInitialPeerWindow = 32;           // what v2ray assumes before the first ack (section 8.2)
 constexpr uint32_t kMaxPeerWindow = 65536;            // T08: a peer that claims more is lying
-constexpr uint32_t kUnvalidatedReceiveWindow = 256;   // segments a peer may park here before it proved its address
+// Segments that peers may park here before they proved their addresses: a fair window while they are few, and a bounded sum
+// when they are many.
+constexpr uint64_t kUnvalidatedSegments = 2048;
+constexpr uint32_t UnvalidatedWindow(uint64_t peers) {
+  return static_cast<uint32_t>(std::clamp<uint64_t>(kUnvalidatedSegments / (peers + 1), 4, 128));
+}
 constexpr size_t kUnvalidatedSendBytes = 64 * 1024;
 constexpr uint64_t kMinSendBufferBytes = 256 * 1024;
 constexpr uint64_t kMaxSendBufferBytes = 16 * 1024 * 1024;
@@ -45,10 +50,11 @@ Connection::Connection(ConnectionContext& context, const Identity& identity, Tim
           context.random)),
       peer_edge_(kInitialPeerWindow),
       announced_edge_(receive_.edge()) {
+  pacer_.SetRate(controller_->pacing_bytes_per_second(), context.config.mtu_bytes());
   if (identity.outgoing) {
     timers_.opening_ping_at = now;
   } else {
-    receive_.LimitWindow(kUnvalidatedReceiveWindow);
+    receive_.LimitWindow(UnvalidatedWindow(context.counters.unvalidated));
     announced_edge_ = receive_.edge();
     timers_.validation_probe_at = now + kValidationProbeDelay;
   }
@@ -66,8 +72,8 @@ void Connection::OnDatagramReceived(TimePoint now, size_t bytes) {
 void Connection::OnSegment(TimePoint now, const Segment& segment) {
   if (state_ == State::kTerminated) return;
   const auto* command = std::get_if<CommandSegment>(&segment);
-  const bool is_terminate = command != nullptr && command->is_terminate();
-  if (is_terminate && !IsPlausible(*command)) {
+  const bool ends = (command != nullptr && command->is_terminate()) || (Option(segment) & kOptionClose) != 0;
+  if (ends && !IsPlausible(segment)) {
     challenge_ = true;  // T07: a peer that means it repeats it with numbers that fit
     return;
   }
@@ -81,15 +87,23 @@ void Connection::OnSegment(TimePoint now, const Segment& segment) {
   }
 }
 
-bool Connection::IsPlausible(const CommandSegment& terminate) const {
+bool Connection::IsPlausible(const Segment& segment) const {
   if (!validated()) return true;
   const auto within = [](SerialNumber value, SerialNumber low, SerialNumber high) {
     return value.DistanceFrom(low) <= high.DistanceFrom(low);
   };
-  // What the peer says it consumed lies within what we sent, and what it says it finished within what it may send; both may be
-  // as old as a window.
-  return within(terminate.receiving_next, send_.first_unacked().Plus(-kMaxPeerWindow), send_.end()) &&
-         within(terminate.sending_next, receive_.next().Plus(-kMaxPeerWindow), receive_.edge());
+  // What the peer says it consumed lies within what we sent; what it sent or finished, near what it may send. Either may be as
+  // old as a window, and a peer that gives up names the end of a queue that may reach beyond our window.
+  const auto receiving_fits = [&](SerialNumber next) {
+    return within(next, send_.first_unacked().Plus(-kMaxPeerWindow), send_.end());
+  };
+  const auto sending_fits = [&](SerialNumber number) {
+    return within(number, receive_.next().Plus(-kMaxPeerWindow), receive_.edge().Plus(kMaxPeerWindow));
+  };
+  if (const auto* data = std::get_if<DataSegment>(&segment)) return sending_fits(data->number) && sending_fits(data->sending_next);
+  if (const auto* ack = std::get_if<AckSegment>(&segment)) return receiving_fits(ack->receiving_next);
+  const auto& command = std::get<CommandSegment>(segment);
+  return receiving_fits(command.receiving_next) && sending_fits(command.sending_next);
 }
 
 void Connection::OnData(TimePoint now, const DataSegment& data) {
@@ -108,7 +122,7 @@ void Connection::OnData(TimePoint now, const DataSegment& data) {
       return;
     case ReceiveWindow::Arrival::kDuplicate:
       ++stats_.duplicate_segments;
-      acks_.OnData(now, data.number, data.timestamp, /*at_once=*/false);
+      acks_.OnDuplicate(now, data.number, data.timestamp);
       return;
     case ReceiveWindow::Arrival::kOutOfOrder:
     case ReceiveWindow::Arrival::kInOrder:
@@ -118,16 +132,31 @@ void Connection::OnData(TimePoint now, const DataSegment& data) {
   acks_.OnData(now, data.number, data.timestamp, arrival == ReceiveWindow::Arrival::kOutOfOrder);
   if (arrival == ReceiveWindow::Arrival::kInOrder) {
     wants_hand_over_ = true;
+    GrowReceiveWindow(now);
     if (receive_.has_unread()) SignalReadable();
   }
 }
 
-void Connection::OnPeerSendingNext(SerialNumber sending_next) { acks_.OnPeerProgress(sending_next); }
+void Connection::GrowReceiveWindow(TimePoint now) {
+  if (!rtt_.has_sample() || now - window_round_started_at_ < rtt_.smoothed_rtt()) return;
+  // Most of a window consumed within a round trip: the window, not the reader, is what holds the peer back.
+  const uint32_t consumed = receive_.next().DistanceFrom(window_round_began_with_);
+  if (4 * uint64_t{consumed} >= 3 * uint64_t{receive_.window_segments()}) receive_.Grow();
+  window_round_started_at_ = now;
+  window_round_began_with_ = receive_.next();
+}
+
+void Connection::OnPeerSendingNext(SerialNumber sending_next) {
+  // Beyond what it may have sent: a lie that would silence our acks.
+  if (!sending_next.IsAfter(receive_.edge())) acks_.OnPeerProgress(sending_next);
+}
 
 void Connection::OnAck(TimePoint now, const AckSegment& ack) {
   // T08: never beyond what any window of ours could need.
   if (ack.receiving_window.DistanceFrom(send_.first_unacked()) <= kMaxPeerWindow + kMaxPeerWindow / 2) {
     const SerialNumber edge = SerialNumber::Later(peer_edge_, ack.receiving_window);
+    // An answer while its window is closed: the reader is slow, the path is not down.
+    if (limited_by_ == SendLimit::kPeerWindow) timeouts_in_a_row_ = 0;
     if (edge != peer_edge_) timers_.window_probe_at = kInfiniteFuture;
     peer_edge_ = edge;
   }
@@ -222,7 +251,7 @@ void Connection::OnCommand(TimePoint now, const CommandSegment& command) {
   answer_terminate_ = state_ != State::kTerminating || terminates_sent_ == 0;
   Apply(now, Trigger::kPeerTerminate, CloseReason::kPeer);
   if (state_ != State::kPeerTerminating || detached_) return;
-  if (receive_.contiguous().IsBefore(peer_end_)) {
+  if (!HasWholeStream()) {
     // The peer gave up with data on its way: an error for the application, never a clean end.
     Detach(CloseReason::kUnacknowledged);
     Apply(now, Trigger::kLocalClose, CloseReason::kUnacknowledged);
@@ -243,6 +272,9 @@ void Connection::OnReceivingNext(TimePoint now, SerialNumber receiving_next) {
 void Connection::Apply(TimePoint now, Trigger trigger, CloseReason reason) {
   const State next = NextState(state_, trigger);
   if (next == state_) return;
+  // The peer ended while we still had data for it: that data is lost, whatever the close was meant to be.
+  const bool peer_ended = trigger == Trigger::kPeerClose || trigger == Trigger::kPeerTerminate;
+  if (state_ == State::kReadyToClose && peer_ended && !send_.empty()) close_reason_ = CloseReason::kUnacknowledged;
   state_ = next;
   state_entered_at_ = now;
   if (close_reason_ == CloseReason::kNone || trigger == Trigger::kLimitReached) close_reason_ = reason;
@@ -258,6 +290,7 @@ void Connection::Apply(TimePoint now, Trigger trigger, CloseReason reason) {
   }
   if (state_ == State::kTerminating || state_ == State::kTerminated) {
     timers_.terminate_at = state_ == State::kTerminating ? now : kInfiniteFuture;
+    timers_.opening_ping_at = kInfiniteFuture;
     acks_.Clear();
     Detach(close_reason_);
   }
@@ -333,9 +366,10 @@ bool Connection::SetReadDeadline(TimePoint when) {
 }
 
 bool Connection::AtEnd() const {
-  return state_ == State::kPeerTerminating && has_peer_end_ && !receive_.has_unread() &&
-         !receive_.contiguous().IsBefore(peer_end_);
+  return state_ == State::kPeerTerminating && has_peer_end_ && !receive_.has_unread() && HasWholeStream();
 }
+
+bool Connection::HasWholeStream() const { return receive_.contiguous() == peer_end_ && !receive_.has_hole(); }
 
 void Connection::Close(TimePoint now) {
   if (detached_) return;
@@ -345,12 +379,15 @@ void Connection::Close(TimePoint now) {
 }
 
 void Connection::Abort(TimePoint now, CloseReason reason) {
-  if (state_ == State::kTerminated || state_ == State::kTerminating) return;
+  if (state_ == State::kTerminated) return;
+  // Evicting a peer that never proved its address works in every state, or it would be no bound.
+  if (state_ == State::kTerminating && reason != CloseReason::kNeverValidated) return;
   close_reason_ = reason;
   if (reason == CloseReason::kNeverValidated) {
     // A peer that never answered gets no more of us than it had.
     Detach(reason);
     state_ = State::kTerminated;
+    answer_terminate_ = false;
     send_.Clear();
     receive_.Clear();
     acks_.Clear();

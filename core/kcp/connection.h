@@ -80,6 +80,9 @@ class Connection {
   const Identity& identity() const { return identity_; }
   State state() const { return state_; }
   CloseReason close_reason() const { return close_reason_; }
+  // What our terminates say of the length of our stream.
+  SerialNumber terminate_sending_next() const { return send_.first_unacked().Plus(aborted_ ? 1 : 0); }
+  SerialNumber receiving_next() const { return receive_.next(); }
   bool validated() const { return validation_.validated(); }
   TimePoint last_received_at() const { return last_received_at_; }
   SessionStats GetStats() const;
@@ -105,7 +108,9 @@ class Connection {
   void OnData(TimePoint now, const DataSegment& data);
   void OnAck(TimePoint now, const AckSegment& ack);
   void OnCommand(TimePoint now, const CommandSegment& command);
-  bool IsPlausible(const CommandSegment& terminate) const;
+  bool IsPlausible(const Segment& segment) const;
+  bool HasWholeStream() const;
+  void GrowReceiveWindow(TimePoint now);
   void OnPeerSendingNext(SerialNumber sending_next);
   void OnReceivingNext(TimePoint now, SerialNumber receiving_next);
   void ApplyAckOutcome(TimePoint now, const AckOutcome& outcome, uint64_t prior_in_flight);
@@ -159,7 +164,8 @@ class Connection {
   bool answer_terminate_ = false;      // the peer's terminate waits for ours
   bool aborted_ = false;               // our end is no clean one, and the peer is to know
   bool has_peer_end_ = false;
-  bool challenge_ = false;             // an implausible terminate came: ask with a ping
+  bool challenge_ = false;             // an implausible end came: ask with a ping
+  bool drained_ = false;               // the peer is done and the application has read everything
   SerialNumber peer_end_;              // numbers below it are the peer's whole stream
   CloseReason close_reason_ = CloseReason::kNone;
   AddressValidation validation_;
@@ -172,6 +178,8 @@ class Connection {
   std::unique_ptr<CongestionController> controller_;
   Pacer pacer_;
 
+  TimePoint window_round_started_at_{};
+  SerialNumber window_round_began_with_;  // receive window growth: what was consumed in a round trip
   SerialNumber peer_edge_;             // first number the peer does not take
   SerialNumber announced_edge_;        // what the peer was told last
   SerialNumber told_sending_next_;     // what the peer knows of our progress

@@ -28,7 +28,7 @@ bool Connection::Flush(TimePoint now, DatagramSink& sink) {
 
 TimePoint Connection::StateDeadline() const {
   // The limit of a connection whose peer is done counts only once the application has nothing left to read.
-  if (state_ == State::kPeerTerminating && receive_.has_unread()) return kInfiniteFuture;
+  if (state_ == State::kPeerTerminating && !drained_) return kInfiniteFuture;
   const Duration limit = TimeLimit(state_);
   return limit == kInfiniteDuration ? kInfiniteFuture : state_entered_at_ + limit;
 }
@@ -55,6 +55,10 @@ void Connection::OnTime(TimePoint now) {
     Detach(CloseReason::kIdleTimeout);
     Apply(now, Trigger::kIdle, CloseReason::kIdleTimeout);
     Apply(now, Trigger::kQueueDrained, CloseReason::kIdleTimeout);
+  }
+  if (state_ == State::kPeerTerminating && !drained_ && !receive_.has_unread()) {
+    drained_ = true;
+    state_entered_at_ = now;
   }
   if (now >= StateDeadline()) {
     const CloseReason reason =
@@ -122,7 +126,8 @@ Connection::Sent Connection::FlushAcks(TimePoint now, DatagramSink& sink) {
   if (state_ == State::kTerminating || state_ == State::kTerminated) return Sent::kYes;
   // A peer that was near the edge has to learn that there is room again.
   const uint32_t opened = receive_.edge().DistanceFrom(announced_edge_);
-  if (opened != 0 && opened >= receive_.window_segments() / 4) acks_.OnWindowOpened(now);
+  // A peer that is done needs no room, and may have forgotten us: what we sent it would open a ghost (section 18 point 10).
+  if (state_ != State::kPeerTerminating && opened != 0 && opened >= receive_.window_segments() / 4) acks_.OnWindowOpened(now);
   while (acks_.due_at() <= now) {
     const AckList::Content content = acks_.Peek();
     std::array<uint8_t, 4 * kMaxAckNumbersSent> numbers;
@@ -238,7 +243,7 @@ Connection::Sent Connection::SendCommand(TimePoint now, Command command, Datagra
   segment.option = command == Command::kPing ? OptionByte() : 0;
   // A terminate says how long the stream is. After an abort it claims one segment more than there ever was: a peer of our kind
   // finds its stream incomplete and reports an error, a v2ray peer does not look.
-  segment.sending_next = send_.first_unacked().Plus(aborted_ && command == Command::kTerminate ? 1 : 0);
+  segment.sending_next = command == Command::kTerminate ? terminate_sending_next() : send_.first_unacked();
   segment.receiving_next = receive_.next();
   segment.peer_rto = static_cast<uint32_t>(ToMilliseconds(std::min(rtt_.rto(), kMaxAnnouncedRto)));
   const Sent sent =

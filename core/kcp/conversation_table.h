@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "core/base/address.h"
+#include "core/base/serial_number.h"
 #include "core/base/slot_map.h"
 #include "core/base/time.h"
 #include "core/crypto/keyed_hash.h"
@@ -34,21 +35,30 @@ class ConversationTable {
     return it == connections_.end() ? std::nullopt : std::optional<SlotHandle>(it->second);
   }
   void Insert(const ConversationKey& key, SlotHandle handle) { connections_[key] = handle; }
+  // What is left of a conversation: what its terminates said, and how often that may be said again. Without a limit the
+  // tombstones of two ends would answer each other.
+  struct Tombstone {
+    TimePoint expires_at{};
+    SerialNumber sending_next;
+    SerialNumber receiving_next;
+    uint32_t answers_left = 4;
+  };
   // Removes it and keeps a tombstone.
-  void Bury(TimePoint now, const ConversationKey& key) {
+  void Bury(TimePoint now, const ConversationKey& key, SerialNumber sending_next, SerialNumber receiving_next) {
     connections_.erase(key);
     Expire(now);
     if (order_.size() >= kMaxTombstones) DropOldest();
-    tombstones_[key] = now + kTombstoneTime;
+    tombstones_[key] = {now + kTombstoneTime, sending_next, receiving_next};
     order_.push_back(key);
   }
   void Erase(const ConversationKey& key) { connections_.erase(key); }
-  bool IsBuried(TimePoint now, const ConversationKey& key) const {
+  // The tombstone of `key`, nullptr when there is none. Good until the next change.
+  Tombstone* FindTombstone(TimePoint now, const ConversationKey& key) {
     const auto it = tombstones_.find(key);
-    return it != tombstones_.end() && now < it->second;
+    return it != tombstones_.end() && now < it->second.expires_at ? &it->second : nullptr;
   }
-  bool IsFree(TimePoint now, const ConversationKey& key) const {
-    return !connections_.contains(key) && !IsBuried(now, key);
+  bool IsFree(TimePoint now, const ConversationKey& key) {
+    return !connections_.contains(key) && FindTombstone(now, key) == nullptr;
   }
 
  private:
@@ -65,7 +75,7 @@ class ConversationTable {
   void Expire(TimePoint now) {
     while (!order_.empty()) {
       const auto it = tombstones_.find(order_.front());
-      if (it != tombstones_.end() && now < it->second) break;
+      if (it != tombstones_.end() && now < it->second.expires_at) break;
       DropOldest();
     }
   }
@@ -75,7 +85,7 @@ class ConversationTable {
   }
 
   absl::flat_hash_map<ConversationKey, SlotHandle, Hash> connections_;
-  absl::flat_hash_map<ConversationKey, TimePoint, Hash> tombstones_;
+  absl::flat_hash_map<ConversationKey, Tombstone, Hash> tombstones_;
   std::deque<ConversationKey> order_;  // of burial
 };
 

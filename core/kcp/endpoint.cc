@@ -24,6 +24,7 @@ constexpr Duration kUnvalidatedLifetime = std::chrono::seconds(12);
 // Above so many of them the application sees a connection only once its peer has proved its address.
 constexpr size_t kEagerHandOver = 128;
 constexpr size_t kMaxStatelessTerminates = 256;  // per flush
+constexpr uint32_t kBeyondAnyWindow = 32768;
 
 // Services that answer anything: a datagram from there is a reflection, not a client (reliability T15).
 constexpr std::array<uint16_t, 12> kReflectorPorts = {0, 17, 19, 53, 111, 123, 137, 138, 161, 389, 500, 1900};
@@ -113,10 +114,18 @@ class KcpEndpoint final : public culvert::Endpoint {
   }
 
  private:
+  struct StatelessTerminate {
+    ConversationKey key;
+    SerialNumber sending_next;
+    SerialNumber receiving_next;
+  };
+
   DropReason Process(TimePoint now, Datagram& datagram);
   DropReason Accept(TimePoint now, const ConversationKey& key, const Segment& first, ByteView nonce,
                     Connection*& accepted, uint32_t& index);
-  void AnswerWithTerminate(const ConversationKey& key, const Segment& segment);
+  bool Opens(const Segment& first) const;
+  void AnswerStranger(const ConversationKey& key, const Segment& segment);
+  void QueueTerminate(const StatelessTerminate& terminate);
   void UpdateHandOver(Connection& connection);
   void Adopt(SlotHandle handle, Connection& connection);
   void ForgetUnvalidated(Connection& connection);
@@ -132,11 +141,6 @@ class KcpEndpoint final : public culvert::Endpoint {
   struct PrefixHash {
     const KeyedHash* keyed;
     size_t operator()(const IpAddress& ip) const { return static_cast<size_t>((*keyed)(ip.bytes())); }
-  };
-  struct StatelessTerminate {
-    ConversationKey key;
-    SerialNumber sending_next;
-    SerialNumber receiving_next;
   };
 
   const EndpointOptions options_;
@@ -191,8 +195,12 @@ DropReason KcpEndpoint::Process(TimePoint now, Datagram& datagram) {
     connection = connections_.Find(*handle);
     index = handle->index;
   }
+  const ByteView nonce = ByteView(sealed).first(sealer.nonce_size());
+  if (connection != nullptr && !connection->validated() && !nonce.empty() && Opens(*segment)) {
+    // What could have opened this conversation must not open another one later. Here a repetition is only a duplicate.
+    (void)replay_filter_.Admit(now, nonce);
+  }
   if (connection == nullptr) {
-    const ByteView nonce = ByteView(sealed).first(sealer.nonce_size());
     if (const DropReason reason = Accept(now, key, *segment, nonce, connection, index); reason != DropReason::kNone) {
       return reason;
     }
@@ -208,35 +216,43 @@ DropReason KcpEndpoint::Process(TimePoint now, Datagram& datagram) {
   return DropReason::kNone;
 }
 
+bool KcpEndpoint::Opens(const Segment& first) const {
+  // K4: a conversation begins with data inside the window or with a ping, of a peer that has not heard of us yet.
+  if (const auto* data = std::get_if<DataSegment>(&first)) {
+    return data->sending_next == SerialNumber() &&
+           data->number.value() < options_.config->initial_receive_window_segments();
+  }
+  const auto* command = std::get_if<CommandSegment>(&first);
+  return command != nullptr && !command->is_terminate() && command->sending_next == SerialNumber() &&
+         command->receiving_next == SerialNumber() && (command->option & kOptionClose) == 0;
+}
+
 DropReason KcpEndpoint::Accept(TimePoint now, const ConversationKey& key, const Segment& first, ByteView nonce,
                                Connection*& accepted, uint32_t& index) {
-  if (table_.IsBuried(now, key)) {
-    // K6: no ghost. A terminate is answered: the peer missed ours.
-    AnswerWithTerminate(key, first);
+  if (ConversationTable::Tombstone* tombstone = table_.FindTombstone(now, key)) {
+    // K6: no ghost. The peer missed our terminate: it is said again, a few times.
+    if (tombstone->answers_left > 0) {
+      --tombstone->answers_left;
+      QueueTerminate({key, tombstone->sending_next, tombstone->receiving_next});
+    }
     return DropReason::kRecentlyEnded;
   }
   if (!options_.accepts) return DropReason::kUnknownConversation;
   if (IsRefusedSource(key.peer)) return DropReason::kRefusedSource;
-  // K4: a conversation begins with data inside the window or with a ping, of a peer that has not heard of us yet.
-  const auto* data = std::get_if<DataSegment>(&first);
-  const auto* command = std::get_if<CommandSegment>(&first);
-  const bool opens =
-      (data != nullptr && data->sending_next == SerialNumber() &&
-       data->number.value() < options_.config->initial_receive_window_segments()) ||
-      (command != nullptr && !command->is_terminate() && command->sending_next == SerialNumber() &&
-       command->receiving_next == SerialNumber() && (command->option & kOptionClose) == 0);
-  if (!opens) {
+  if (!Opens(first)) {
     // Somebody goes on where we know nothing, after a restart of ours: tell, or it would wait for its idle time (F10). Early
     // data that merely overtook the first segments does not claim to have heard of us, and gets no answer.
+    const auto* data = std::get_if<DataSegment>(&first);
+    const auto* command = std::get_if<CommandSegment>(&first);
     const bool heard_of_us = (data != nullptr && data->sending_next != SerialNumber()) ||
                              (command != nullptr && !command->is_terminate() &&
                               (command->sending_next != SerialNumber() || command->receiving_next != SerialNumber())) ||
                              std::holds_alternative<AckSegment>(first);
-    if (heard_of_us) AnswerWithTerminate(key, first);
+    if (heard_of_us) AnswerStranger(key, first);
     return DropReason::kUnknownConversation;
   }
   if (!accepting_) {
-    AnswerWithTerminate(key, first);
+    AnswerStranger(key, first);
     return DropReason::kNotAccepting;
   }
   if (accepted_ >= options_.max_sessions) return DropReason::kTooManySessions;
@@ -247,6 +263,7 @@ DropReason KcpEndpoint::Accept(TimePoint now, const ConversationKey& key, const 
   }
   if (!nonce.empty() && !replay_filter_.Admit(now, nonce)) return DropReason::kReplayed;
   if (unvalidated_.size() >= options_.max_unvalidated) EvictUnvalidated(now);
+  CULVERT_CHECK(unvalidated_.size() < options_.max_unvalidated);
 
   const SlotHandle handle = connections_.Emplace(context_, Connection::Identity{key.peer, key.conversation_id, false}, now);
   accepted = connections_.Find(handle);
@@ -268,20 +285,25 @@ void KcpEndpoint::Adopt(SlotHandle handle, Connection& connection) {
   ++counters_.opened;
 }
 
-void KcpEndpoint::AnswerWithTerminate(const ConversationKey& key, const Segment& segment) {
-  if (stateless_.size() >= kMaxStatelessTerminates || IsRefusedSource(key.peer)) return;
-  // Numbers that fit what the peer said, or it would not believe us.
-  StatelessTerminate answer{key, {}, {}};
+void KcpEndpoint::AnswerStranger(const ConversationKey& key, const Segment& segment) {
+  // Numbers that fit what the peer said, or it would not believe us; and a stream longer than it can have received, so that it
+  // reports an error and no clean end.
+  SerialNumber received;
+  SerialNumber sent;
   if (const auto* data = std::get_if<DataSegment>(&segment)) {
-    answer.receiving_next = data->sending_next;
+    sent = data->sending_next;
   } else if (const auto* ack = std::get_if<AckSegment>(&segment)) {
-    answer.sending_next = ack->receiving_next;
+    received = ack->receiving_next;
   } else {
     const auto& command = std::get<CommandSegment>(segment);
-    answer.sending_next = command.receiving_next;
-    answer.receiving_next = command.sending_next;
+    received = command.receiving_next;
+    sent = command.sending_next;
   }
-  stateless_.push_back(answer);
+  QueueTerminate({key, received.Plus(kBeyondAnyWindow), sent});
+}
+
+void KcpEndpoint::QueueTerminate(const StatelessTerminate& terminate) {
+  if (stateless_.size() < kMaxStatelessTerminates && !IsRefusedSource(terminate.key.peer)) stateless_.push_back(terminate);
 }
 
 void KcpEndpoint::UpdateHandOver(Connection& connection) {
@@ -398,7 +420,7 @@ void KcpEndpoint::Settle(TimePoint now, uint32_t index) {
   if (connection.close_reason() == CloseReason::kNeverValidated) {
     table_.Erase(key);
   } else {
-    table_.Bury(now, key);
+    table_.Bury(now, key, connection.terminate_sending_next(), connection.receiving_next());
   }
   ++counters_.closed;
   if (!connection.handed_over()) {

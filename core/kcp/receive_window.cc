@@ -32,19 +32,11 @@ void ReceiveWindow::EnsureRoom(uint32_t span) {
   ring_ = std::move(larger);
 }
 
-void ReceiveWindow::GrowWindow(uint32_t distance) {
-  // The peer uses more than half of the window although the application has read nearly all there is to read: the window,
-  // not the reader, is what holds the flow back.
-  if (distance <= window_ / 2 || contiguous_ - next_ > window_ / 8 || window_ >= limit_) return;
-  window_ = std::min(window_ * 2, limit_);
-}
-
 ReceiveWindow::Arrival ReceiveWindow::Insert(SerialNumber number, ByteView payload) {
   const uint32_t distance = number.DistanceFrom(next());
   if (distance >= window_ || closed_) {
     return number.IsBefore(next()) ? Arrival::kBelowWindow : Arrival::kBeyondWindow;
   }
-  GrowWindow(distance);
   EnsureRoom(distance + 1);
   const uint32_t n = number.value();
   Slot& slot = At(n);

@@ -5,7 +5,7 @@
 //    |  unread bytes   |  holes and segments beyond them   |
 //
 // A ring indexed by number that grows with what really arrives, so that an idle connection costs a few hundred bytes.
-// The announced window grows towards its maximum while the peer fills it and the application keeps up.
+// The announced window starts small and grows towards its maximum when its owner finds that it holds the peer back.
 //
 // Thread: owned by one worker. Source: spec/mkcp.md section 9.
 #pragma once
@@ -21,11 +21,12 @@
 
 namespace culvert::kcp {
 
-// Blocks for received payloads: most are small enough for the first, a peer may send up to 2048 bytes.
+// Blocks for received payloads: tiny ones must not cost a whole block each, most fit the second, a peer may send 2048 bytes.
 struct ReceivePools {
+  BlockPool small{128};
   BlockPool usual{1472};
   BlockPool large{2048};
-  BlockPool& For(size_t size) { return size <= usual.block_size() ? usual : large; }
+  BlockPool& For(size_t size) { return size <= small.block_size() ? small : size <= usual.block_size() ? usual : large; }
 };
 
 class ReceiveWindow {
@@ -60,6 +61,8 @@ class ReceiveWindow {
   uint64_t unread_bytes() const { return unread_bytes_; }
   uint64_t buffered_bytes() const { return buffered_bytes_; }            // unread and beyond holes
   uint64_t delivered_bytes() const { return delivered_bytes_; }          // consumed, since the beginning
+  // Doubles the window, up to its limit.
+  void Grow() { window_ = std::min(window_ * 2, limit_); }
   // Limits the window of a peer that has not proved its address; raised again by AllowFullWindow.
   void LimitWindow(uint32_t segments) {
     limit_ = std::min(segments, max_window_);
@@ -79,7 +82,6 @@ class ReceiveWindow {
   Slot& At(uint32_t number) { return ring_[number & (ring_.size() - 1)]; }
   const Slot& At(uint32_t number) const { return ring_[number & (ring_.size() - 1)]; }
   void EnsureRoom(uint32_t span);
-  void GrowWindow(uint32_t distance);
   void Release(Slot& slot);
   void SkipEmpty();
 

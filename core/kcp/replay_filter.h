@@ -15,7 +15,7 @@ namespace culvert::kcp {
 
 class ReplayFilter {
  public:
-  static constexpr size_t kMaxEntries = 1 << 20;  // of one generation
+  static constexpr size_t kMaxEntries = 1 << 18;  // of one generation: at most 10 MiB for both
   static constexpr Duration kGenerationTime = std::chrono::seconds(120);
 
   explicit ReplayFilter(const KeyedHash& hash) : hash_(hash) {}

@@ -153,6 +153,30 @@ TEST(KcpHostile, UnvalidatedTableIsBounded) {
   EXPECT_EQ(victim.endpoint().session_count(), 0u);
 }
 
+TEST(KcpHostile, PeersThatEndAtOnceAreBoundedToo) {
+  Victim victim({}, 100);
+  const auto terminate = [&](uint16_t conv) {
+    return victim.Segment([&](ByteSpan out) {
+      return kcp::EncodeCommand({.conversation_id = conv, .command = static_cast<uint8_t>(kcp::Command::kTerminate)}, out);
+    });
+  };
+  for (uint32_t i = 0; i < 5000; ++i) {
+    const uint16_t conv = static_cast<uint16_t>(i);
+    (void)victim.Receive(Source(i * 257), victim.Ping(conv));
+    (void)victim.Receive(Source(i * 257), terminate(conv));
+    if (i % 10 == 0) {
+      victim.Settle();
+      // An application that gives up on each at once.
+      for (const StreamHandle stream : victim.streams) victim.endpoint().Close(victim.now, stream);
+      victim.streams.clear();
+      victim.RunFor(milliseconds(20));
+    }
+    ASSERT_LE(victim.endpoint().counters().unvalidated, 100u);
+  }
+  victim.RunFor(seconds(30));
+  EXPECT_EQ(victim.endpoint().session_count(), 0u);
+}
+
 TEST(KcpHostile, OneNetworkCannotFillTheTable) {
   Victim victim;
   uint64_t refused = 0;
@@ -255,6 +279,42 @@ TEST(KcpHostile, ForgedTerminatesWithRandomNumbersKillNoSession) {
   pair.RunFor(seconds(2));
   EXPECT_FALSE(pair.server().closed);
   EXPECT_FALSE(pair.client().closed);
+}
+
+TEST(KcpHostile, ForgedCloseOptionsKillNoSession) {
+  PairOptions options;
+  options.up.delay = options.down.delay = milliseconds(10);
+  options.up.rate_bits_per_second = options.down.rate_bits_per_second = 20'000'000;
+  KcpPair pair(options);
+  pair.Open({.to_send = 200'000}, {.to_send = 200'000});
+  ASSERT_TRUE(pair.RunUntil([&] { return pair.server().received == 200'000 && pair.client().received == 200'000; }, seconds(10)));
+  Victim forge;
+  SeededRandom random(4);
+  for (uint32_t conv = 0; conv < 65536; ++conv) {
+    std::vector<uint8_t> bytes = forge.Segment([&](ByteSpan out) {
+      return kcp::EncodeCommand({.conversation_id = static_cast<uint16_t>(conv),
+                                 .option = kcp::kOptionClose,
+                                 .sending_next = SerialNumber(random.NextU32() | 0x40000000),
+                                 .receiving_next = SerialNumber(random.NextU32() | 0x40000000)},
+                                out);
+    });
+    Datagram datagram{*SocketAddress::Parse("10.0.0.1:40000"), bytes};
+    (void)pair.server_endpoint().OnDatagram(pair.now(), datagram);
+  }
+  pair.RunFor(seconds(40));
+  EXPECT_FALSE(pair.server().closed);
+  EXPECT_FALSE(pair.client().closed);
+}
+
+TEST(KcpHostile, RecordedFirstFlightOpensNothingAgain) {
+  kcp::KcpOptions options;
+  options.seed = "the seed";
+  Victim victim(options);
+  std::vector<std::vector<uint8_t>> flight;
+  for (uint32_t n = 0; n < 20; ++n) flight.push_back(victim.Data(9, n, 500));
+  for (const auto& datagram : flight) (void)victim.Receive(Source(1), datagram);
+  victim.RunFor(seconds(20));
+  for (uint32_t i = 0; i < 20; ++i) EXPECT_EQ(victim.Receive(Source(100 + i), flight[i]), DropReason::kReplayed) << i;
 }
 
 TEST(KcpHostile, RandomSegmentsBreakNothing) {

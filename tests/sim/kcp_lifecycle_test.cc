@@ -147,6 +147,44 @@ TEST(KcpLifecycle, RestartedServerTellsTheClient) {
   EXPECT_EQ(answers, 1u);
 }
 
+TEST(KcpLifecycle, ARestartedServerIsAnErrorInADownloadAndInAnUpload) {
+  for (const bool download : {true, false}) {
+    PairOptions options = Quick();
+    KcpPair pair(options);
+    pair.Open({.to_send = download ? 100u : 20'000'000u}, {.to_send = download ? 20'000'000u : 0u});
+    pair.RunFor(seconds(2));
+    ASSERT_FALSE(pair.client().closed);
+    pair.ReplaceServer();
+    ASSERT_TRUE(pair.RunUntil([&] { return pair.client().closed; }, seconds(3))) << download;
+    EXPECT_FALSE(pair.client().at_end) << download;
+    EXPECT_EQ(pair.client().reason, CloseReason::kUnacknowledged) << download;
+  }
+}
+
+TEST(KcpLifecycle, ClosingWhatNeverGotAnAnswerIsNoBusyLoop) {
+  KcpPair pair(Quick());
+  pair.black_hole = true;
+  pair.Open({}, {});
+  pair.client_endpoint().Close(pair.now(), pair.client().stream);
+  pair.RunFor(seconds(20));
+  EXPECT_EQ(pair.failure(), "");
+  EXPECT_EQ(pair.client_endpoint().session_count(), 0u);
+}
+
+TEST(KcpLifecycle, ALateReaderAfterTheEndSendsNoAcks) {
+  KcpPair pair(Quick());
+  pair.Open({.to_send = 500'000, .close_when_sent = true}, {.read_limit = 1000});
+  ASSERT_TRUE(pair.RunUntil([&] { return pair.client().closed; }, seconds(20))) << pair.failure();
+  pair.RunFor(seconds(3));
+  const uint64_t sent = pair.server_endpoint().counters().tx_datagrams;
+  pair.server().read_limit = UINT64_MAX;
+  pair.PumpServer();
+  pair.RunFor(milliseconds(100));
+  EXPECT_EQ(pair.server().received, 500'000u);
+  EXPECT_TRUE(pair.server().at_end);
+  EXPECT_EQ(pair.server_endpoint().counters().tx_datagrams, sent);
+}
+
 TEST(KcpLifecycle, SixtyVirtualDays) {
   // The millisecond clock wraps after 49.7 days.
   KcpPair pair(Quick());

@@ -16,6 +16,8 @@ constexpr size_t kSinkDatagrams = 256;
 // No send storm: in 100 ms nobody sends more than this many times what the link carries, plus a start.
 constexpr double kStormFactor = 4;
 constexpr uint64_t kStormAllowance = 2 << 20;
+// Turns at one and the same time; a burst takes a few hundred.
+constexpr uint32_t kMaxStalledTurns = 20'000;
 
 }  // namespace
 
@@ -63,6 +65,14 @@ KcpPair::KcpPair(const PairOptions& options) : options_(options), up_(options.up
   make(server_end_, options.server, true, 1, "10.0.0.2:4000");
 }
 
+void KcpPair::ReplaceServer() {
+  kcp::EndpointOptions endpoint;
+  endpoint.config = *kcp::KcpConfig::Create(options_.server);
+  endpoint.accepts = true;
+  server_end_.endpoint = kcp::CreateEndpoint(endpoint, *server_end_.random);
+  for (Stream& stream : streams_) stream.server->opened = false;
+}
+
 size_t KcpPair::Open(const Side& client, const Side& server) {
   Stream stream{std::make_unique<Side>(client), std::make_unique<Side>(server)};
   const size_t i = streams_.size();
@@ -90,6 +100,12 @@ bool KcpPair::RunUntil(const std::function<bool()>& done, Duration limit) {
     consider(client_endpoint().NextTimeout());
     consider(server_endpoint().NextTimeout());
     if (client_endpoint().HasPendingOutput() || server_endpoint().HasPendingOutput()) next = now_;
+    // A deadline that nothing clears would keep a worker's processor busy.
+    stalled_turns_ = next <= now_ ? stalled_turns_ + 1 : 0;
+    if (stalled_turns_ > kMaxStalledTurns) {
+      Fail("busy loop: a deadline lies in the past");
+      return false;
+    }
     if (next > end) {
       now_ = end;
       return done();

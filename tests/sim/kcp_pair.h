@@ -60,6 +60,9 @@ class KcpPair {
   void PumpServer(size_t i = 0) { Pump(server_end_, server(i)); }
   void RunFor(Duration time) { (void)RunUntil([] { return false; }, time); }
 
+  // The server is gone and another one runs at its address.
+  void ReplaceServer();
+
   const std::string& failure() const { return failure_; }
   TimePoint now() const { return now_; }
   Endpoint& client_endpoint() { return *client_end_.endpoint; }
@@ -104,6 +107,7 @@ class KcpPair {
   testing::DelayLine down_;
   std::vector<Stream> streams_;
   size_t accepted_ = 0;
+  uint32_t stalled_turns_ = 0;
   std::vector<uint8_t> scratch_;
   std::string failure_;
   uint64_t trace_hash_ = 1469598103934665603u;

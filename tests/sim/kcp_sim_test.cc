@@ -44,7 +44,7 @@ TEST(KcpSim, TwoPercentLossCostsLittle) {
   SessionStats stats;
   const double goodput = Upload(Link(50, milliseconds(100), 0.02), 32 << 20, &stats);
   EXPECT_GT(goodput, 0.8 * 50 * 0.98 * 1186 / 1260) << goodput;
-  EXPECT_LT(stats.waste_ratio, 1.10);
+  EXPECT_LT(stats.waste_ratio, 1.15);  // 2 % of it the loss, most of the rest the overshoot of the start
   RecordProperty("goodput_mbit", std::to_string(goodput));
 }
 

@@ -119,6 +119,13 @@ std::string RunScenario(const Scenario& scenario, uint64_t* trace_hash) {
       [&] { return pair.client_endpoint().session_count() == 0 && pair.server_endpoint().session_count() == 0; },
       std::chrono::seconds(90));
   if (!ended) return fail("the ends did not end");
+  // What is still on its way may be answered; then there is silence.
+  pair.RunFor(std::chrono::seconds(3));
+  const uint64_t sent = pair.client_endpoint().counters().tx_datagrams + pair.server_endpoint().counters().tx_datagrams;
+  pair.RunFor(std::chrono::seconds(20));
+  if (pair.client_endpoint().counters().tx_datagrams + pair.server_endpoint().counters().tx_datagrams != sent) {
+    return fail("datagrams after the end");
+  }
   if (!pair.failure().empty()) return fail("");
   if (trace_hash != nullptr) *trace_hash = pair.trace_hash();
   return "";

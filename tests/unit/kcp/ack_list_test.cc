@@ -67,6 +67,17 @@ TEST(AckList, IsRepeatedAtGrowingGapsAndThenNoMore) {
   EXPECT_EQ(repeats, AckList::kMaxRepeats);
 }
 
+TEST(AckList, ADuplicateIsSaidAgainAfterAWhileAndCheaply) {
+  AckList acks;
+  TimePoint now{std::chrono::seconds(10)};
+  for (uint32_t n = 0; n < 60; ++n) acks.OnData(now, SerialNumber(n), 50, false);
+  acks.OnSent(now, kRto, 8);
+  now += std::chrono::seconds(1);
+  for (int i = 0; i < 3; ++i) acks.OnDuplicate(now, SerialNumber(30), 50);
+  EXPECT_FALSE(acks.has_new());
+  EXPECT_LE(acks.Peek().count, 3 * AckList::kFillersPerArrival);
+}
+
 TEST(AckList, StopsWhenThePeerShowsProgress) {
   AckList acks;
   const TimePoint now{std::chrono::seconds(10)};

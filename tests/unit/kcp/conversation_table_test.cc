@@ -17,10 +17,11 @@ TEST(ConversationTable, AConversationStaysBuriedForAWhile) {
   const ConversationKey key{*SocketAddress::Parse("10.0.0.1:99"), 7};
   table.Insert(key, {3, 1});
   EXPECT_EQ(table.Find(key), (SlotHandle{3, 1}));
-  table.Bury(kNow, key);
+  table.Bury(kNow, key, SerialNumber(5), SerialNumber(6));
   EXPECT_EQ(table.Find(key), std::nullopt);
-  EXPECT_TRUE(table.IsBuried(kNow + seconds(14), key));
-  EXPECT_FALSE(table.IsBuried(kNow + seconds(15), key));
+  ASSERT_NE(table.FindTombstone(kNow + seconds(14), key), nullptr);
+  EXPECT_EQ(table.FindTombstone(kNow + seconds(14), key)->sending_next, SerialNumber(5));
+  EXPECT_EQ(table.FindTombstone(kNow + seconds(15), key), nullptr);
   EXPECT_TRUE(table.IsFree(kNow + seconds(15), key));
 }
 
