@@ -85,8 +85,10 @@ void Connection::OnTime(TimePoint now) {
 void Connection::OnProbeTimeout(TimePoint now) {
   ++timeouts_in_a_row_;
   const SendWindow::LossOutcome losses = send_.DeclareOldestLost(kSegmentsPerProbe);
-  CountLosses(losses);
   forced_segments_ = std::max(forced_segments_, losses.segments);
+  // Only probes of a closed window are out: the reader is slow, nothing is lost.
+  if (!send_.first_unacked().IsBefore(peer_edge_)) return;
+  CountLosses(losses);
   controller_->OnTimeout(now, timeouts_in_a_row_);
   pacer_.SetRate(controller_->pacing_bytes_per_second(), context_.config.mtu_bytes());
 }
@@ -179,7 +181,7 @@ Connection::Sent Connection::SendSegment(TimePoint now, SerialNumber number, con
     (void)EncodeCommand(ping, out.subspan(data_size));
   });
   if (sent != Sent::kYes) return sent;
-  if (segment.transmissions > 0) {
+  if (segment.transmissions > 0 && number.IsBefore(peer_edge_)) {
     ++stats_.retransmitted_segments;
     payload_bytes_retransmitted_ += segment.size;
   }
