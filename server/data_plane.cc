@@ -13,6 +13,8 @@ constexpr size_t kMaxRelaysPerTurn = 1024;
 constexpr size_t kMaxProbes = 16;
 // Sessions that are over for us still repeat their goodbye until the peer has answered it; so long is it waited for.
 constexpr Duration kFarewell = std::chrono::milliseconds(500);
+// A relay that is silent for so long while the worker stops is not in the middle of anything.
+constexpr Duration kQuiet = std::chrono::milliseconds(500);
 
 }  // namespace
 
@@ -166,7 +168,12 @@ void DataPlane::BeginStop() {
   for (const auto& probe : probes_) probe->Cancel();
   probes_.clear();
   for (const auto& [name, listener] : listeners_) listener->StopAccepting();
-  EndRelays(/*in_order=*/true, [](const Relay&) { return true; });
+}
+
+void DataPlane::EndQuietRelays() {
+  if (relays_.empty()) return;
+  EndRelays(/*in_order=*/true, [](const Relay& relay) { return relay.IsQuiet(kQuiet); });
+  if (relays_.empty()) farewell_until_ = context_.now + kFarewell;
 }
 
 bool DataPlane::is_idle() const {

@@ -36,11 +36,13 @@ class DataPlane final : private ListenerRuntime::Host, private Relay::Host {
   [[nodiscard]] bool CloseSession(std::string_view id, bool graceful);
   void Probe(ProbeRequest request, std::function<void(ProbeStep)> on_step);
 
-  // Takes nothing new in and ends everything in order.
+  // Takes nothing new in. What is moving goes on; EndQuietRelays is to be called now and then until all is idle.
   void BeginStop();
+  // Ends in order the relays in which nothing moves any more.
+  void EndQuietRelays();
   // True once every session has ended and, for a moment at most, the peers have answered that.
   [[nodiscard]] bool is_idle() const;
-  // Ends what is left.
+  // Ends what is left, as an error: no stream that is cut may look complete.
   void Abort();
 
  private:

@@ -50,7 +50,7 @@ void Declare(CLI::App& app, RawOptions& raw) {
       ->type_name("N")
       ->check(CLI::Range(1, 256))
       ->envname("CULVERTD_WORKERS");
-  app.add_option("--drain-timeout", raw.drain_timeout, "how long a stop waits for sessions to end in order; default 10s")
+  app.add_option("--drain-timeout", raw.drain_timeout, "how long a stop lets streams that are moving data go on before it resets them; default 10s")
       ->type_name("DURATION")
       ->envname("CULVERTD_DRAIN_TIMEOUT");
   app.add_option("--log-format", raw.log_format, "text or json; default text on a terminal, else json")

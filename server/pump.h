@@ -15,6 +15,7 @@
 // Thread: confined to one worker. Reads no clock.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -45,6 +46,9 @@ class Pump {
   void End(TimePoint now, bool in_order);
   // True when both streams have been closed or reset.
   [[nodiscard]] bool is_done() const { return is_done_; }
+
+  // When either direction last moved a byte.
+  [[nodiscard]] TimePoint last_moved() const { return std::max(directions_[0].last_moved, directions_[1].last_moved); }
 
   [[nodiscard]] uint64_t bytes_from_near() const { return directions_[0].bytes; }
   [[nodiscard]] uint64_t bytes_from_far() const { return directions_[1].bytes; }

@@ -95,6 +95,8 @@ void Relay::Account() {
   counters.tx_bytes += pump_->bytes_from_far() - std::exchange(counted_from_far_, pump_->bytes_from_far());
 }
 
+bool Relay::IsQuiet(Duration silence) const { return pump_ && context_.now - pump_->last_moved() >= silence; }
+
 void Relay::Arm() {
   // Deadlines mostly move later with every byte: the timer is only ever moved earlier, and looks again when it fires.
   const TimePoint next = pump_->NextDeadline();

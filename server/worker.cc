@@ -110,6 +110,7 @@ class Worker final : public WorkerControl, private io::IoHandler {
 
   void CheckStop() {
     const int64_t grace = grace_ns_.load();
+    if (stop_deadline_) plane_->EndQuietRelays();
     if (grace < 0 || stop_deadline_) return;
     stop_deadline_ = context_.now + Duration(grace);
     plane_->BeginStop();

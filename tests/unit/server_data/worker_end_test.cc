@@ -185,6 +185,36 @@ TEST_F(WorkerEndTest, AnySessionCanBeClosedByItsId) {
   EXPECT_TRUE(client_->Transfer(1000, 2, 1000, 2).ok());  // the first one never noticed
 }
 
+TEST_F(WorkerEndTest, StoppingLetsATransferFinish) {
+  Open([](Stream& stream) {
+    // Slower than the stop: a part every time the client has asked for it.
+    for (int part = 0; part < 5; ++part) {
+      if (!stream.ReadText(1).ok() || !stream.Write(std::string(100'000, 'z')).ok()) return;
+    }
+  });
+  std::vector<uint8_t> part(100'000);
+  ASSERT_TRUE(client_->Write("?").ok());
+  ASSERT_TRUE(client_->ReadExactly(part).ok());
+  workers_[0]->BeginStop(seconds(20));
+  for (int i = 1; i < 5; ++i) {
+    ASSERT_TRUE(client_->Write("?").ok());
+    ASSERT_TRUE(client_->ReadExactly(part).ok()) << i;
+  }
+  EXPECT_EQ(*client_->ReadToEnd(), 0u);
+  workers_[0]->Join();
+}
+
+TEST_F(WorkerEndTest, AStreamCutByTheEndOfAStopIsAnError) {
+  Open([](Stream& stream) {
+    while (stream.Write(std::string(100'000, 'z')).ok()) continue;
+  });
+  std::vector<uint8_t> part(300'000);
+  ASSERT_TRUE(client_->ReadExactly(part).ok());
+  workers_[0]->BeginStop(std::chrono::milliseconds(100));
+  EXPECT_FALSE(client_->ReadToEnd().ok()) << "a cut stream looked complete";
+  workers_[0]->Join();
+}
+
 TEST_F(WorkerEndTest, StoppingEndsEverySessionInOrderAndSoon) {
   Open(Echo);
   ASSERT_TRUE(client_->Transfer(1000, 1, 1000, 1).ok());
