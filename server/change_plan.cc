@@ -69,6 +69,16 @@ class Planner {
   std::map<ObjectKey, size_t> seen_;
 };
 
+// Reads never show a seed, so what was read and is applied again has none: that must not take the key away. Who wants that
+// deletes the object.
+void KeepSeed(const v1::Object& before, v1::Object& after) {
+  const v1::KcpSpec* known = KcpOf(before);
+  v1::KcpSpec* wanted = KcpOf(after) != nullptr ? MutableKcpOf(after) : nullptr;
+  if (known == nullptr || wanted == nullptr || !known->has_seed()) return;
+  if (wanted->has_seed() || !wanted->seed_file().empty() || wanted->profile() == v1::KCP_PROFILE_XRAY) return;
+  wanted->set_seed(known->seed());
+}
+
 absl::Status Planner::DraftOne(size_t index, Draft& draft) {
   const Change& change = set_.changes[index];
   if (set_.is_apply) draft.prefix = absl::StrFormat("objects[%d]", index);
@@ -80,6 +90,7 @@ absl::Status Planner::DraftOne(size_t index, Draft& draft) {
     ClearOutputOnly(MutableBodyOf(draft.object), draft.prefix, draft.warnings);
     draft.before = before_.Find(KeyOf(draft.object));
     if (change.verb == Verb::kUpdate) CULVERT_RETURN_IF_ERROR(DraftUpdate(change, draft));
+    if (set_.is_apply && draft.before != nullptr) KeepSeed(draft.before->object, draft.object);
   }
   const size_t faults_before = violations_.size();
   ValidateObject(draft.object, draft.prefix, violations_, draft.warnings);
@@ -127,6 +138,8 @@ absl::Status Planner::CheckManagers(const std::vector<Draft>& drafts) const {
   std::vector<ObjectKey> foreign;
   for (const Draft& draft : drafts) {
     if (!set_.is_apply || draft.before == nullptr) continue;
+    // What is as it should be already needs no permission.
+    if (EtagOf(draft.object, *context_.hash) == MetadataOf(draft.before->object).etag()) continue;
     if (MetadataOf(draft.before->object).manager() != set_.manager) foreign.push_back(KeyOf(draft.object));
   }
   if (foreign.empty()) return absl::OkStatus();

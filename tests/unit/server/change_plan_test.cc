@@ -250,9 +250,31 @@ TEST_F(ChangePlanTest, AllViolationsOfAllObjectsAreCollected) {
 
 TEST_F(ChangePlanTest, ObjectsOfAnotherManagerAreNotApplied) {
   Do({Make(Change::Verb::kApply, TcpListener("a", "127.0.0.1:1"))}, true, "file");
-  const auto refused = Plan({Make(Change::Verb::kApply, TcpListener("a", "127.0.0.1:1"))}, true, "api");
+  v1::Object changed = TcpListener("a", "127.0.0.1:1");
+  changed.mutable_listener()->mutable_spec()->set_max_sessions(7);
+  const auto refused = Plan({Make(Change::Verb::kApply, changed)}, true, "api");
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(ReasonOf(refused.status()), "MANAGED_BY_OTHER");
+}
+
+TEST_F(ChangePlanTest, AnotherManagersObjectMayBeAppliedAsItIs) {
+  const v1::Object object = ParseObject("listener { metadata { name: 'a' } spec { transport: TRANSPORT_TCP bind: '0.0.0.0:1' } }");
+  Do({Make(Change::Verb::kApply, object)}, true, "file");
+  EXPECT_EQ(Do({Make(Change::Verb::kApply, object)}, true, "api").results[0].action, Action::kUnchanged);
+}
+
+TEST_F(ChangePlanTest, WhatWasReadAndIsAppliedAgainKeepsItsSeed) {
+  const v1::Object object = ParseObject(
+      "listener { metadata { name: 'a' } spec { transport: TRANSPORT_KCP bind: '0.0.0.0:1' insecure: true"
+      " kcp { seed: 'a seed of some length' } } }");
+  Do({Make(Change::Verb::kApply, object)}, true);
+  v1::Object exported = object;
+  exported.mutable_listener()->mutable_spec()->mutable_kcp()->clear_seed();
+  EXPECT_EQ(Do({Make(Change::Verb::kApply, exported)}, true).results[0].action, Action::kUnchanged);
+  EXPECT_EQ(table_.Find({Kind::kListener, "a"})->object.listener().spec().kcp().seed(), "a seed of some length");
+  // Where the object is not known there is nothing to keep.
+  table_ = {};
+  EXPECT_FALSE(Do({Make(Change::Verb::kApply, exported)}, true).results[0].after->object.listener().spec().kcp().has_seed());
 }
 
 TEST_F(ChangePlanTest, ASingleUpdateOfAnotherManagersObjectIsWarnedAbout) {
