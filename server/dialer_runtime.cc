@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "core/kcp/endpoint.h"
 #include "server/socket_options.h"
@@ -41,6 +42,10 @@ std::vector<TargetState*> DialerRuntime::NextTargets() {
 }
 
 void DialerRuntime::OnTargetFailed(TargetState& target, const std::string& reason, const std::string& message) {
+  // A target that stays broken says so once, not for every stream.
+  if (target.error_reason != reason) {
+    Log(LogLevel::kWarning, "dialer", message, {{"dialer", config_->id.name}, {"target", target.target.ToString()}, {"reason", reason}});
+  }
   target.error_reason = reason;
   target.error_message = message;
   target.skip_until = context_.now + kSkipAfterFailure;
@@ -81,6 +86,7 @@ void DialerRuntime::OnSessionClosed(SlotHandle handle, CloseReason reason, const
   }
   const bool ended_here = reason == CloseReason::kLocal || reason == CloseReason::kAborted || reason == CloseReason::kAdmin;
   if (ended_here && context_.now - final_stats.opened_at < kAnswerTime) return;
+  tally_.OnFailed();
   OnTargetFailed(*session->target, "NO_ANSWER",
                  absl::StrCat("nothing came back from ", session->remote.ToString(), " (",
                               session->target->target.ToString(), "): is the seed the same there?"));

@@ -86,7 +86,8 @@ v1::SocketStatus ToProto(const io::UdpSocket::Granted& granted) {
 
 v1::PathStats ToPathStats(const SessionStats& stats) {
   v1::PathStats path;
-  *path.mutable_smoothed_rtt() = ToProto(stats.smoothed_rtt);
+  // Unset: no sample yet.
+  if (stats.smoothed_rtt > Duration::zero()) *path.mutable_smoothed_rtt() = ToProto(stats.smoothed_rtt);
   *path.mutable_min_rtt() = ToProto(stats.min_rtt);
   *path.mutable_rtt_variance() = ToProto(stats.rttvar);
   *path.mutable_retransmission_timeout() = ToProto(stats.rto);

@@ -127,8 +127,8 @@ class Apply : public Command {
       }
       if (result.disruptive()) {
         context.streams.err << "warning: " << name
-                            << (is_dry() ? ": live sessions would be closed by this change\n"
-                                         : ": live sessions were closed by this change\n");
+                            << (is_dry() ? ": closes the sessions it has, if any\n"
+                                         : ": closed the sessions it had, if any\n");
       }
       for (const v1::Warning& warning : result.warnings()) {
         const std::string path = warning.field();

@@ -61,8 +61,9 @@ class Report {
     least_ = succeeded_ == 1 ? took : std::min(least_, took);
     most_ = std::max(most_, took);
     sum_ += took;
-    if (step.path().has_smoothed_rtt())
-      absl::StrAppendFormat(&line, "  rtt %s", HumanLatency(step.path().smoothed_rtt()));
+    // A probe sends no data, so there may be no sample.
+    absl::StrAppendFormat(&line, "  rtt %s",
+                          step.path().has_smoothed_rtt() ? HumanLatency(step.path().smoothed_rtt()) : "-");
     line += Place(step);
     return Take(step);
   }

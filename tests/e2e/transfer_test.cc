@@ -214,12 +214,12 @@ TEST(Transfer, ADestinationThatRefusesEndsTheClient) {
                 TcpListener("in", absl::StrFormat("127.0.0.1:%u", entrance)) +
                 KcpDialer("far", absl::StrFormat("127.0.0.1:%u", wire), kcp) + ForwardToDialer("f", "in", "far"));
   ASSERT_TRUE(daemon.ok()) << daemon.status();
+  // The refusal crosses the tunnel and comes back as a reset, sometimes before connecting has returned.
   auto stream = TcpStream::Connect({IpAddress::LoopbackV4(), entrance});
-  ASSERT_TRUE(stream.ok());
-  ASSERT_TRUE(stream->Write("hello").ok());
+  if (!stream.ok()) return;
+  if (!stream->Write("hello").ok()) return;
   stream->SetLimit(seconds(10));
-  const auto end = stream->ReadToEnd();
-  EXPECT_TRUE(end.ok() || absl::IsAborted(end.status())) << end.status();
+  EXPECT_TRUE(absl::IsAborted(stream->ReadToEnd().status())) << "a refusal looked like an empty answer";
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ TEST(Apply, SaysThatNothingChangedInADryRun) {
   };
   const Answer answer = daemon.Run({"apply", "--dry-run", "-f", daemon.Write("t.yaml", kTunnel)});
   EXPECT_EQ(answer.out, "listener/local-pg created (dry run)\ndialer/site-b configured (dry run)\n");
-  EXPECT_EQ(answer.err, "warning: dialer/site-b: live sessions would be closed by this change\n");
+  EXPECT_EQ(answer.err, "warning: dialer/site-b: closes the sessions it has, if any\n");
   EXPECT_TRUE(daemon.last_apply.validate_only());
 }
 
