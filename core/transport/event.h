@@ -16,7 +16,7 @@ enum class CloseReason : uint8_t {
   kLocal,          // closed here, everything acknowledged
   kPeer,           // closed by the peer
   kIdleTimeout,    // nothing came from the peer for the transport's idle time
-  kUnacknowledged, // data was retransmitted until the limit without an answer
+  kUnacknowledged, // incomplete: our data was not acknowledged to the end, or the peer ended with its own missing
   kAborted,        // aborted here; unsent data was discarded
   kAdmin,          // closed through the control API, or its listener or dialer was deleted
   kNeverValidated, // the peer never proved its address
