@@ -24,7 +24,7 @@ void AckList::OnData(TimePoint now, SerialNumber number, uint32_t timestamp, boo
 void AckList::OnDuplicate(TimePoint now, SerialNumber number, uint32_t timestamp) {
   const uint32_t kept = std::min(recent_end_, kRecent);
   bool is_recent = false;
-  for (uint32_t i = 0; i < kept && !is_recent; ++i) is_recent = recent_[i].number == number;
+  for (uint32_t i = 0; i < kept && !is_recent; ++i) is_recent = (*recent_)[i].number == number;
   for (size_t i = 0; i < fresh_.size() && !is_recent; ++i) is_recent = fresh_[i].number == number;
   ++arrivals_;
   repeats_ = 0;
@@ -54,7 +54,7 @@ AckList::Content AckList::Peek() const {
   const uint32_t fillers = arrivals_ == 0 ? kRecent : std::min(kRecent, kFillersPerArrival * arrivals_);
   const uint32_t limit = std::min<uint32_t>(content.count + fillers, kMaxAckNumbersSent);
   for (uint32_t i = 1; i <= kept && content.count < limit; ++i) {
-    const Entry& entry = recent_[(recent_end_ - i) & (kRecent - 1)];
+    const Entry& entry = (*recent_)[(recent_end_ - i) & (kRecent - 1)];
     if (entry.number.IsBefore(peer_sending_next_)) continue;
     // A repetition echoes what the lost ack echoed: the peer may be waiting for exactly that echo.
     if (!content.has_fresh && content.timestamp == 0) content.timestamp = entry.timestamp;
@@ -65,7 +65,8 @@ AckList::Content AckList::Peek() const {
 
 void AckList::OnSent(TimePoint now, Duration rto, uint32_t max_repeats) {
   const size_t said = std::min(fresh_.size(), kMaxAckNumbersSent);
-  for (size_t i = 0; i < said; ++i) recent_[recent_end_++ & (kRecent - 1)] = fresh_[i];
+  if (said > 0 && recent_ == nullptr) recent_ = std::make_unique<std::array<Entry, kRecent>>();
+  for (size_t i = 0; i < said; ++i) (*recent_)[recent_end_++ & (kRecent - 1)] = fresh_[i];
   fresh_.erase(fresh_.begin(), fresh_.begin() + static_cast<ptrdiff_t>(said));
   last_sent_at_ = now;
   arrivals_ = 0;
@@ -74,8 +75,7 @@ void AckList::OnSent(TimePoint now, Duration rto, uint32_t max_repeats) {
     return;
   }
   due_at_ = kInfiniteFuture;
-  const bool confirmed = !any_ || peer_sending_next_.IsAfter(highest_);
-  if (confirmed || repeats_ >= max_repeats) {
+  if (is_confirmed() || repeats_ >= max_repeats) {
     repeat_at_ = kInfiniteFuture;
     return;
   }
@@ -89,6 +89,13 @@ void AckList::Clear() {
   fresh_.clear();
   recent_end_ = 0;
   due_at_ = repeat_at_ = kInfiniteFuture;
+}
+
+void AckList::ReleaseSpare() {
+  if (!fresh_.empty() || !is_confirmed()) return;
+  fresh_ = std::vector<Entry>();
+  recent_.reset();
+  recent_end_ = 0;
 }
 
 }  // namespace culvert::kcp

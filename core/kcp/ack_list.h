@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "core/base/serial_number.h"
@@ -28,6 +29,8 @@ class AckList {
   static constexpr uint32_t kMaxRepeats = 8;
   static constexpr uint32_t kMaxRepeatsUnvalidated = 3;
 
+  // The peer's numbers begin at `first`, not at 0: for tests of the wrap. REQUIRES: nothing arrived yet.
+  void StartAt(SerialNumber first) { peer_sending_next_ = first; }
   // A data segment arrived inside the window. `timestamp` is the peer's.
   void OnData(TimePoint now, SerialNumber number, uint32_t timestamp, bool at_once);
   // A segment that is held already: its ack was lost, or somebody repeats it on purpose. Said again, after a while.
@@ -42,6 +45,7 @@ class AckList {
   // When Fill wants to be called; kInfiniteFuture: nothing to say.
   TimePoint due_at() const { return std::min(due_at_, repeat_at_); }
   bool has_new() const { return !fresh_.empty(); }
+  TimePoint last_sent_at() const { return last_sent_at_; }
 
   // One ack's content. `numbers` receives new numbers first, then numbers said before, at most kMaxAckNumbersSent.
   struct Content {
@@ -55,9 +59,13 @@ class AckList {
   // The content of the last Peek was sent.
   void OnSent(TimePoint now, Duration rto, uint32_t max_repeats);
   void Clear();
+  // Gives back the memory of what has been said and confirmed. For a pause: the next data takes it again.
+  void ReleaseSpare();
 
  private:
   void Schedule(TimePoint when) { due_at_ = std::min(due_at_, when); }
+  // The peer has heard of everything that arrived.
+  bool is_confirmed() const { return !any_ || peer_sending_next_.IsAfter(highest_); }
   struct Entry {
     SerialNumber number;
     uint32_t timestamp = 0;
@@ -66,7 +74,7 @@ class AckList {
   static constexpr size_t kMaxFresh = 4096;  // a peer that may not be answered yet cannot make us remember more
 
   std::vector<Entry> fresh_;               // not said yet, in order of arrival
-  std::array<Entry, kRecent> recent_{};    // said before, a ring
+  std::unique_ptr<std::array<Entry, kRecent>> recent_;  // said before, a ring; there when recent_end_ is not 0
   uint32_t recent_end_ = 0;                // numbers ever put in
   SerialNumber peer_sending_next_;
   SerialNumber highest_;                   // highest number ever acknowledged

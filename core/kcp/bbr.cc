@@ -1,6 +1,7 @@
 #include "core/kcp/bbr.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace culvert::kcp {
 namespace {
@@ -8,40 +9,32 @@ namespace {
 constexpr double kStartupGain = 2.885;  // 2/ln 2: the least that doubles the rate every round trip
 constexpr double kDrainGain = 1 / kStartupGain;
 constexpr double kWindowGain = 2.0;
-constexpr std::array<double, 8> kCycle = {1.25, 0.75, 1, 1, 1, 1, 1, 1};
+// A cycle: one round trip above the estimate, one below it to let go of what that queued, then six at it.
+constexpr uint32_t kCyclePhases = 8;
+constexpr uint32_t kUp = 0;
+constexpr uint32_t kDown = 1;
+// How far above and below: boldly where the last cycle found more bandwidth, gently where there was none.
+constexpr double kBoldStep = 0.25;
+constexpr double kGentleStep = 0.1;
+constexpr double kWorthwhile = 1.03;
+// The path has much more than we know of: steps of a quarter are too slow.
+constexpr uint32_t kBoldFindsToRestart = 3;
 constexpr double kGrowth = 1.25;
 constexpr uint32_t kRoundsWithoutGrowth = 3;
+// Of what a round trip sent, and at least so many: nothing but an overflow loses that.
 constexpr double kHeavyLoss = 0.3;
-// A round trip whose least RTT lies this far above the least ever stood in a queue from end to end.
-constexpr double kQueueRttFactor = 1.25;
-constexpr Duration kQueueRttSlack = std::chrono::milliseconds(5);
+constexpr uint64_t kHeavyLossSegments = 16;
 constexpr Duration kMinRttLifetime = std::chrono::seconds(10);
 constexpr Duration kProbeRttTime = std::chrono::milliseconds(200);
-// Slightly below the estimate, so that a queue never stands (draft section 4.2.1 of its successor).
+// Slightly below the estimate, so that what the estimate is too high by does not pile up (section 4.2.1 of the draft's successor).
 constexpr double kPacingMargin = 0.99;
+// At the estimate, while a queue stands that we may have made.
+constexpr double kQueueGain = 0.95;
+// More than this is no path we want to fill against its losses.
+constexpr double kMaxLossRate = 0.25;
+constexpr double kForgetting = 0.125;  // per round trip
 
 }  // namespace
-
-void Bbr::WindowedMax::Update(uint64_t value, uint64_t time) {
-  const Sample now{value, time};
-  if (value >= samples_[0].value || time - samples_[2].time > window_) {
-    samples_.fill(now);
-    return;
-  }
-  if (value >= samples_[1].value) {
-    samples_[1] = samples_[2] = now;
-  } else if (value >= samples_[2].value) {
-    samples_[2] = now;
-  }
-  if (time - samples_[0].time > window_) {
-    samples_ = {samples_[1], samples_[2], now};
-    if (time - samples_[0].time > window_) samples_ = {samples_[1], samples_[2], now};
-  } else if (samples_[1].time == samples_[0].time && time - samples_[1].time > window_ / 4) {
-    samples_[1] = samples_[2] = now;
-  } else if (samples_[2].time == samples_[1].time && time - samples_[2].time > window_ / 2) {
-    samples_[2] = now;
-  }
-}
 
 Bbr::Bbr(const ControllerOptions& options, uint32_t cycle_start)
     : options_(options),
@@ -50,13 +43,14 @@ Bbr::Bbr(const ControllerOptions& options, uint32_t cycle_start)
       pacing_rate_(uint64_t{kInitialWindowSegments} * options.datagram_bytes * 1000),
       window_gain_(kStartupGain),
       window_bytes_(uint64_t{kInitialWindowSegments} * options.datagram_bytes),
-      cycle_index_(cycle_start % kCycle.size()) {}
+      cycle_index_(cycle_start % kCyclePhases),
+      cycle_step_(kBoldStep) {}
 
 uint64_t Bbr::BandwidthDelayProduct(double gain) const {
   if (!has_min_rtt_ || bandwidth_.Best() == 0) {
     return static_cast<uint64_t>(gain * kInitialWindowSegments * options_.datagram_bytes);
   }
-  return static_cast<uint64_t>(gain * static_cast<double>(bandwidth_.Best()) * ToSeconds(min_rtt_));
+  return static_cast<uint64_t>(gain * static_cast<double>(bandwidth_.Best()) * ToSeconds(min_rtt_) / (1 - loss_rate_));
 }
 
 uint64_t Bbr::Quantum() const {
@@ -70,15 +64,24 @@ uint64_t Bbr::window_bytes() const {
 }
 
 uint64_t Bbr::pacing_bytes_per_second() const {
-  const uint64_t rate =
-      options_.max_bytes_per_second == 0 ? pacing_rate_ : std::min(pacing_rate_, options_.max_bytes_per_second);
+  // Two datagrams a round trip at least: slower than that nothing can be measured. The window still bounds what is on its way.
+  const double floor = has_min_rtt_ ? 2.0 * options_.datagram_bytes / std::max(ToSeconds(min_rtt_), 0.001) : 0;
+  uint64_t rate = std::max(pacing_rate_, static_cast<uint64_t>(floor));
+  if (options_.max_bytes_per_second != 0) rate = std::min(rate, options_.max_bytes_per_second);
   return std::max<uint64_t>(rate, options_.datagram_bytes);
 }
 
 void Bbr::UpdatePacing() {
   if (bandwidth_.Best() == 0) return;
-  const uint64_t rate =
-      static_cast<uint64_t>(pacing_gain_ * kPacingMargin * static_cast<double>(bandwidth_.Best()));
+  double gain = pacing_gain_;
+  if (pipe_is_full_) gain *= kPacingMargin;
+  if (phase_ == Phase::kProbeBandwidth && cycle_index_ > kDown && queue_.stands()) {
+    gain *= kQueueGain;
+  } else {
+    // The bandwidth is what arrives. To keep the path full, what it loses has to be sent on top.
+    gain /= 1 - loss_rate_;
+  }
+  const uint64_t rate = static_cast<uint64_t>(gain * static_cast<double>(bandwidth_.Best()));
   // The first samples are of a sender that hardly began: they may raise the rate, not lower it.
   if (pipe_is_full_ || rate > pacing_rate_) pacing_rate_ = rate;
 }
@@ -107,7 +110,7 @@ void Bbr::OnAck(TimePoint now, const AckInfo& info) {
     recovering_from_timeout_ = false;
     window_bytes_ = std::max(window_bytes_, window_before_timeout_);
   }
-  UpdateRound(info);
+  UpdateRound(now, info);
   UpdateBandwidth(info);
   UpdateAggregation(now, info);
   CheckFullPipe(info);
@@ -123,21 +126,36 @@ void Bbr::OnAck(TimePoint now, const AckInfo& info) {
   UpdateWindow(info);
 }
 
-void Bbr::UpdateRound(const AckInfo& info) {
+void Bbr::UpdateRound(TimePoint now, const AckInfo& info) {
   round_started_ = false;
   round_lost_bytes_ += info.lost_bytes;
   round_acked_bytes_ += info.acked_bytes;
-  if (info.has_rtt_sample) round_min_rtt_ = std::min(round_min_rtt_, info.rtt_sample);
+  if (info.has_rtt_sample && has_min_rtt_) queue_.OnRtt(now, info.rtt_sample, min_rtt_);
+  const uint64_t total = round_lost_bytes_ + round_acked_bytes_;
+  const double lost = total > 0 ? static_cast<double>(round_lost_bytes_) / static_cast<double>(total) : 0;
+  heavy_loss_ = lost > kHeavyLoss && round_lost_bytes_ > kHeavyLossSegments * options_.datagram_bytes;
   if (info.acked_bytes == 0 || info.rate.prior_delivered_bytes < round_ends_at_delivered_) return;
+
   round_ends_at_delivered_ = info.delivered_bytes;
   ++round_;
   round_started_ = true;
-  const uint64_t total = round_lost_bytes_ + round_acked_bytes_;
-  heavy_loss_ = static_cast<double>(round_lost_bytes_) > kHeavyLoss * static_cast<double>(total);
-  queue_seen_ = has_min_rtt_ && round_min_rtt_ != kInfiniteDuration &&
-                ToSeconds(round_min_rtt_) > kQueueRttFactor * ToSeconds(min_rtt_) + ToSeconds(kQueueRttSlack);
+  queue_.OnRoundEnd(min_rtt_);
+  if (!queue_.stands() && !queue_.is_building()) LearnLossRate(static_cast<double>(round_lost_bytes_), static_cast<double>(total));
   round_lost_bytes_ = round_acked_bytes_ = 0;
-  round_min_rtt_ = kInfiniteDuration;
+}
+
+// Only what is lost without a queue is the path's own loss: counting an overflow in would keep it up for ever.
+void Bbr::LearnLossRate(double lost, double total) {
+  if (phase_ == Phase::kStartup) {
+    // The round trip that ends startup may have overflowed the queue before its answers showed one: each waits for the next.
+    std::swap(lost, held_back_lost_bytes_);
+    std::swap(total, held_back_bytes_);
+  } else if (phase_ != Phase::kProbeBandwidth) {
+    return;
+  }
+  remembered_lost_bytes_ += lost - remembered_lost_bytes_ * kForgetting;
+  remembered_bytes_ += total - remembered_bytes_ * kForgetting;
+  loss_rate_ = std::min(remembered_lost_bytes_ / std::max(remembered_bytes_, 1.0), kMaxLossRate);
 }
 
 void Bbr::UpdateBandwidth(const AckInfo& info) {
@@ -160,11 +178,12 @@ void Bbr::UpdateAggregation(TimePoint now, const AckInfo& info) {
 }
 
 void Bbr::CheckFullPipe(const AckInfo& info) {
-  if (pipe_is_full_ || !round_started_ || info.rate.application_limited) return;
-  if (heavy_loss_ || queue_seen_) {
+  if (pipe_is_full_ || info.rate.application_limited) return;
+  if (queue_.is_building() || heavy_loss_) {
     pipe_is_full_ = true;
     return;
   }
+  if (!round_started_) return;
   if (static_cast<double>(bandwidth_.Best()) >= static_cast<double>(full_bandwidth_) * kGrowth) {
     full_bandwidth_ = bandwidth_.Best();
     rounds_without_growth_ = 0;
@@ -177,9 +196,7 @@ void Bbr::EnterProbeBandwidth(TimePoint now) {
   phase_ = Phase::kProbeBandwidth;
   window_gain_ = kWindowGain;
   // Any phase but the one that drains, which only makes sense after the one that fills.
-  if (cycle_index_ == 1) cycle_index_ = 2;
-  pacing_gain_ = kCycle[cycle_index_];
-  cycle_started_at_ = now;
+  EnterCyclePhase(now, cycle_index_ == kDown ? kDown + 1 : cycle_index_);
 }
 
 void Bbr::AdvanceCycle(TimePoint now, const AckInfo& info) {
@@ -192,9 +209,36 @@ void Bbr::AdvanceCycle(TimePoint now, const AckInfo& info) {
     advance = info.bytes_in_flight <= BandwidthDelayProduct(1.0) || now - cycle_started_at_ > 4 * min_rtt_;
   }
   if (!advance) return;
-  cycle_index_ = (cycle_index_ + 1) % kCycle.size();
-  pacing_gain_ = kCycle[cycle_index_];
+  uint32_t next = (cycle_index_ + 1) % kCyclePhases;
+  if (cycle_index_ == kDown) {
+    const bool found = static_cast<double>(bandwidth_.Best()) > kWorthwhile * static_cast<double>(bandwidth_before_up_);
+    cycle_step_ = found ? kBoldStep : kGentleStep;
+    bold_finds_ = found ? bold_finds_ + 1 : 0;
+    if (bold_finds_ >= kBoldFindsToRestart) return EnterStartup();
+    if (found) next = kUp;  // there may be more
+  }
+  EnterCyclePhase(now, next);
+}
+
+void Bbr::EnterStartup() {
+  phase_ = Phase::kStartup;
+  pacing_gain_ = window_gain_ = kStartupGain;
+  pipe_is_full_ = false;
+  full_bandwidth_ = bandwidth_.Best();
+  rounds_without_growth_ = 0;
+  bold_finds_ = 0;
+}
+
+void Bbr::EnterCyclePhase(TimePoint now, uint32_t index) {
+  cycle_index_ = index;
   cycle_started_at_ = now;
+  pacing_gain_ = 1;
+  if (index == kUp) {
+    pacing_gain_ += cycle_step_;
+    bandwidth_before_up_ = bandwidth_.Best();
+  } else if (index == kDown) {
+    pacing_gain_ -= cycle_step_;
+  }
 }
 
 void Bbr::UpdateMinRtt(TimePoint now, const AckInfo& info) {
@@ -208,6 +252,8 @@ void Bbr::UpdateMinRtt(TimePoint now, const AckInfo& info) {
     min_rtt_at_ = now;
     has_min_rtt_ = true;
   }
+  // As good as the least: no need to empty the pipe to look.
+  if (info.has_rtt_sample && info.rtt_sample - min_rtt_ <= min_rtt_ / 64) min_rtt_at_ = now;
   if (expired && phase_ != Phase::kProbeRtt && pipe_is_full_) {
     phase_ = Phase::kProbeRtt;
     pacing_gain_ = 1;

@@ -2,19 +2,27 @@
 // flight, paced at the bandwidth. Loss as such does not slow it down, so that a path that loses 2 or 10 % at random is still
 // used; loss that comes with a full queue shows in the model as a bandwidth that no longer grows.
 //
-// Four phases: startup (double the rate every round trip until it stops growing), drain (let the queue go), probe bandwidth
+// Four phases: startup (double the rate every round trip until the pipe is full), drain (let the queue go), probe bandwidth
 // (cycle around the estimate), probe RTT (empty the pipe briefly when the least RTT has not been seen for 10 s).
 //
 // Source: draft-cardwell-iccrg-bbr-congestion-control-00 for the model and the gains. Deviations:
-// as in its successor, probe RTT keeps half of the bandwidth-delay product in flight instead of four packets, and the draining
-// phase of a cycle lasts until the queue is gone; startup also ends when a whole round trip saw a queue, or lost more than
-// kHeavyLoss, so that the first seconds do not overflow the bottleneck.
+//   startup      ends as soon as a few answers on end show a queue, or a third of a round trip is lost, not only when the
+//                bandwidth stops growing: by then the queue would have overflowed
+//   bandwidth    is what arrives; on a path that loses p by itself 1/(1-p) of it is sent, or one loss would cost twice. What is
+//                lost while a queue stands does not count as the path's own
+//   cruising     lets go a little while a queue stands
+//   cycles       step up and down by a quarter while that finds bandwidth, else by a tenth; one that found some is repeated at
+//                once, and three such on end begin startup anew. The step down lasts until the queue is gone
+//   probe RTT    keeps half of the bandwidth-delay product in flight instead of four packets, and is left out while round trips
+//                near the least are seen anyway
 // Thread: owned by one worker.
 #pragma once
 
-#include <array>
+#include <cstdint>
 
 #include "core/kcp/congestion_controller.h"
+#include "core/kcp/queue_signal.h"
+#include "core/kcp/windowed_max.h"
 
 namespace culvert::kcp {
 
@@ -35,23 +43,8 @@ class Bbr final : public CongestionController {
  private:
   enum class Phase : uint8_t { kStartup, kDrain, kProbeBandwidth, kProbeRtt };
 
-  // The largest value of the last kWindow rounds.
-  class WindowedMax {
-   public:
-    explicit WindowedMax(uint64_t window) : window_(window) {}
-    void Update(uint64_t value, uint64_t time);
-    uint64_t Best() const { return samples_[0].value; }
-
-   private:
-    struct Sample {
-      uint64_t value = 0;
-      uint64_t time = 0;
-    };
-    uint64_t window_;
-    std::array<Sample, 3> samples_{};
-  };
-
-  void UpdateRound(const AckInfo& info);
+  void UpdateRound(TimePoint now, const AckInfo& info);
+  void LearnLossRate(double lost, double total);
   void UpdateBandwidth(const AckInfo& info);
   void UpdateAggregation(TimePoint now, const AckInfo& info);
   void UpdateMinRtt(TimePoint now, const AckInfo& info);
@@ -60,6 +53,8 @@ class Bbr final : public CongestionController {
   void UpdatePacing();
   void UpdateWindow(const AckInfo& info);
   void EnterProbeBandwidth(TimePoint now);
+  void EnterStartup();
+  void EnterCyclePhase(TimePoint now, uint32_t index);
   uint64_t BandwidthDelayProduct(double gain) const;
   uint64_t MinWindow() const { return kMinWindowSegments * uint64_t{options_.datagram_bytes}; }
   uint64_t Quantum() const;
@@ -77,8 +72,13 @@ class Bbr final : public CongestionController {
   uint64_t round_lost_bytes_ = 0;
   uint64_t round_acked_bytes_ = 0;
   bool heavy_loss_ = false;
-  Duration round_min_rtt_ = kInfiniteDuration;
-  bool queue_seen_ = false;   // during the whole last round
+  // Of the last round trips without a queue: their ratio is the path's own loss.
+  double remembered_lost_bytes_ = 0;
+  double remembered_bytes_ = 0;
+  double held_back_lost_bytes_ = 0;
+  double held_back_bytes_ = 0;
+  double loss_rate_ = 0;
+  QueueSignal queue_;
 
   WindowedMax bandwidth_{10};
   uint64_t full_bandwidth_ = 0;
@@ -93,6 +93,9 @@ class Bbr final : public CongestionController {
 
   uint32_t cycle_index_;
   TimePoint cycle_started_at_{};
+  double cycle_step_;
+  uint32_t bold_finds_ = 0;  // cycles on end that found bandwidth
+  uint64_t bandwidth_before_up_ = 0;
 
   // Acknowledgements that come in lumps (a v2ray peer answers on its tick) need that much more in flight.
   WindowedMax extra_acked_{10};

@@ -18,13 +18,11 @@ constexpr uint64_t kUnvalidatedSegments = 2048;
 constexpr uint32_t UnvalidatedWindow(uint64_t peers) {
   return static_cast<uint32_t>(std::clamp<uint64_t>(kUnvalidatedSegments / (peers + 1), 4, 128));
 }
-constexpr size_t kUnvalidatedSendBytes = 64 * 1024;
-constexpr uint64_t kMinSendBufferBytes = 256 * 1024;
-constexpr uint64_t kMaxSendBufferBytes = 16 * 1024 * 1024;
+constexpr uint32_t kMaxWindowForHoles = 4096;
 constexpr Duration kProgressPingDelay = std::chrono::milliseconds(15);  // below v2ray's least ack repetition of 20 ms
 constexpr Duration kValidationProbeDelay = std::chrono::milliseconds(50);
-constexpr size_t kUnvalidatedFirstSegment = 64;
 constexpr uint32_t kMaxReorderingSteps = 16;
+constexpr Duration kPathNoteGap = std::chrono::milliseconds(250);
 
 }  // namespace
 
@@ -48,8 +46,13 @@ Connection::Connection(ConnectionContext& context, const Identity& identity, Tim
           {.datagram_bytes = context.config.mtu_bytes(),
            .max_bytes_per_second = context.config.uplink_bytes_per_second()},
           context.random)),
-      peer_edge_(kInitialPeerWindow),
-      announced_edge_(receive_.edge()) {
+      window_round_began_with_(identity.first_number),
+      peer_edge_(identity.first_number.Plus(kInitialPeerWindow)),
+      told_sending_next_(identity.first_number) {
+  send_.StartAt(identity.first_number);
+  receive_.StartAt(identity.first_number);
+  acks_.StartAt(identity.first_number);
+  announced_edge_ = receive_.edge();
   pacer_.SetRate(controller_->pacing_bytes_per_second(), context.config.mtu_bytes());
   if (identity.outgoing) {
     timers_.opening_ping_at = now;
@@ -130,6 +133,7 @@ void Connection::OnData(TimePoint now, const DataSegment& data) {
   }
   // A hole, new or just filled, is what the sender's loss detection waits for.
   acks_.OnData(now, data.number, data.timestamp, arrival == ReceiveWindow::Arrival::kOutOfOrder);
+  if (arrival == ReceiveWindow::Arrival::kOutOfOrder) GrowReceiveWindowForHole(now);
   if (arrival == ReceiveWindow::Arrival::kInOrder) {
     wants_hand_over_ = true;
     GrowReceiveWindow(now);
@@ -144,6 +148,17 @@ void Connection::GrowReceiveWindow(TimePoint now) {
   if (4 * uint64_t{consumed} >= 3 * uint64_t{receive_.window_segments()}) receive_.Grow();
   window_round_started_at_ = now;
   window_round_began_with_ = receive_.next();
+}
+
+void Connection::GrowReceiveWindowForHole(TimePoint now) {
+  // What is lost several times over takes as many round trips to come; meanwhile the others need somewhere to go. Bounded, as a
+  // peer can make holes without sending anything that we could deliver.
+  if (!validated() || 2 * receive_.beyond_hole_segments() < receive_.window_segments() ||
+      receive_.window_segments() >= kMaxWindowForHoles || now - window_grown_for_hole_at_ < rtt_.smoothed_rtt()) {
+    return;
+  }
+  window_grown_for_hole_at_ = now;
+  receive_.Grow();
 }
 
 void Connection::OnPeerSendingNext(SerialNumber sending_next) {
@@ -182,13 +197,17 @@ void Connection::ApplyAckOutcome(TimePoint now, const AckOutcome& outcome, uint6
   stats_.spurious_retransmits += outcome.spurious;
   // Reordering shows as spurious loss: be more patient (RFC 8985 section 6.2 step 4).
   if (outcome.spurious > 0) reordering_steps_ = std::min(reordering_steps_ + 1, kMaxReorderingSteps);
-  if (outcome.has_rtt_sample) rtt_.AddSample(now, outcome.rtt_sample);
+  stats_.lost_segments += outcome.saved_by_copy;
+  if (outcome.has_rtt_sample) {
+    rtt_.AddSample(now, outcome.rtt_sample);
+    if (now - path_noted_at_ >= kPathNoteGap) NotePath(now);
+  }
 
-  const SendWindow::LossOutcome losses = DetectLosses(now);
+  DetectLosses(now);
   AckInfo info;
   info.acked_bytes = outcome.flight_bytes;
-  info.lost_bytes = losses.flight_bytes;
-  info.largest_lost_order = losses.largest_order;
+  info.lost_bytes = std::exchange(unreported_lost_bytes_, 0);
+  info.largest_lost_order = largest_lost_order_;
   info.prior_bytes_in_flight = prior_in_flight;
   info.bytes_in_flight = send_.bytes_in_flight();
   info.has_rtt_sample = outcome.has_rtt_sample;
@@ -211,15 +230,19 @@ Duration Connection::ReorderingWindow() const {
                     std::max(rtt_.smoothed_rtt(), Duration(std::chrono::milliseconds(1))));
 }
 
-SendWindow::LossOutcome Connection::DetectLosses(TimePoint now) {
+void Connection::DetectLosses(TimePoint now) {
   const SendWindow::LossOutcome losses =
       send_.DetectLosses(now, std::max(rtt_.smoothed_rtt(), rtt_.latest_rtt()), ReorderingWindow());
   timers_.loss_at = losses.retry_at;
   CountLosses(losses);
-  return losses;
 }
 
-void Connection::CountLosses(const SendWindow::LossOutcome& losses) { stats_.lost_segments += losses.segments; }
+void Connection::CountLosses(const SendWindow::LossOutcome& losses) {
+  stats_.lost_segments += losses.segments;
+  // Most losses are found by the timer, between two acks: the controller hears of them with the next one.
+  unreported_lost_bytes_ += losses.flight_bytes;
+  largest_lost_order_ = std::max(largest_lost_order_, losses.largest_order);
+}
 
 void Connection::Validate(TimePoint) {
   validation_.SetValidated();
@@ -281,7 +304,7 @@ void Connection::Apply(TimePoint now, Trigger trigger, CloseReason reason) {
   if (!MaySendData(state_)) {
     send_.Clear();
     timers_.loss_at = timers_.window_probe_at = timers_.validation_probe_at = timers_.progress_ping_at = kInfiniteFuture;
-    timers_.paced_at = kInfiniteFuture;
+    timers_.paced_at = timers_.copy_at = kInfiniteFuture;
     forced_segments_ = 0;
   }
   if (!MayDeliver(state_)) {
@@ -294,142 +317,6 @@ void Connection::Apply(TimePoint now, Trigger trigger, CloseReason reason) {
     acks_.Clear();
     Detach(close_reason_);
   }
-}
-
-void Connection::Detach(CloseReason reason) {
-  if (detached_) return;
-  detached_ = true;
-  if (close_reason_ == CloseReason::kNone) close_reason_ = reason;
-  if (handed_over_) context_.events.push_back({Event::Kind::kClosed, handle_, reason});
-}
-
-void Connection::HandOver() {
-  if (handed_over_ || detached_) return;
-  handed_over_ = true;
-  context_.events.push_back({Event::Kind::kOpened, handle_});
-  if (receive_.has_unread() || AtEnd()) SignalReadable();
-}
-
-void Connection::SignalReadable() {
-  if (readable_signalled_ || !handed_over_ || detached_) return;
-  readable_signalled_ = true;
-  context_.events.push_back({Event::Kind::kReadable, handle_});
-}
-
-void Connection::SignalWritable() {
-  if (!write_fell_short_ || detached_ || WritableBytes() == 0) return;
-  write_fell_short_ = false;
-  context_.events.push_back({Event::Kind::kWritable, handle_});
-}
-
-size_t Connection::WritableBytes() const {
-  if (state_ != State::kActive || detached_) return 0;
-  const uint64_t limit = validated() ? std::clamp<uint64_t>(2 * controller_->window_bytes(), kMinSendBufferBytes, kMaxSendBufferBytes)
-                                     : kUnvalidatedSendBytes;
-  const uint64_t held = send_.payload_bytes_held();
-  if (held >= limit || send_.segments_held() + 1 >= context_.config.send_queue_segments()) return 0;
-  const uint64_t segments = context_.config.send_queue_segments() - send_.segments_held() - 1;
-  return std::min(limit - held, segments * context_.config.max_segment_payload_bytes());
-}
-
-size_t Connection::Write(ByteView bytes) {
-  const size_t room = WritableBytes();
-  const size_t wanted = std::min(room, bytes.size());
-  // Until the peer has proved its address the first segment has to fit what may be sent at all, again if it is lost.
-  size_t first_limit = context_.config.max_segment_payload_bytes();
-  if (!validated()) {
-    const uint64_t budget = validation_.budget_bytes();
-    const uint64_t reserve = AddressValidation::kSpareBytes + DatagramOverhead();
-    first_limit = budget > reserve ? std::min<size_t>(kUnvalidatedFirstSegment, budget - reserve) : 1;
-  }
-  const size_t taken = send_.Append(bytes.first(wanted), first_limit);
-  stats_.tx_bytes += taken;
-  if (taken < bytes.size()) write_fell_short_ = true;
-  return taken;
-}
-
-size_t Connection::Peek(std::span<ByteView> views) {
-  readable_signalled_ = false;
-  if (detached_ || !handed_over_) return 0;
-  return receive_.Peek(views);
-}
-
-void Connection::Consume(size_t size) {
-  if (detached_) return;
-  receive_.Consume(std::min<uint64_t>(size, receive_.unread_bytes()));
-}
-
-bool Connection::SetReadDeadline(TimePoint when) {
-  if (state_ != State::kActive || detached_) return false;  // section 13: only settable while open
-  timers_.read_at = when;
-  return true;
-}
-
-bool Connection::AtEnd() const {
-  return state_ == State::kPeerTerminating && has_peer_end_ && !receive_.has_unread() && HasWholeStream();
-}
-
-bool Connection::HasWholeStream() const { return receive_.contiguous() == peer_end_ && !receive_.has_hole(); }
-
-void Connection::Close(TimePoint now) {
-  if (detached_) return;
-  Apply(now, Trigger::kLocalClose, CloseReason::kLocal);
-  // K15: nothing to drain, so the end is told at once.
-  if (state_ == State::kReadyToClose && send_.empty()) Apply(now, Trigger::kQueueDrained, CloseReason::kLocal);
-}
-
-void Connection::Abort(TimePoint now, CloseReason reason) {
-  if (state_ == State::kTerminated) return;
-  // Evicting a peer that never proved its address works in every state, or it would be no bound.
-  if (state_ == State::kTerminating && reason != CloseReason::kNeverValidated) return;
-  close_reason_ = reason;
-  if (reason == CloseReason::kNeverValidated) {
-    // A peer that never answered gets no more of us than it had.
-    Detach(reason);
-    state_ = State::kTerminated;
-    answer_terminate_ = false;
-    send_.Clear();
-    receive_.Clear();
-    acks_.Clear();
-    timers_ = {};
-    return;
-  }
-  aborted_ = true;
-  send_.Clear();
-  Apply(now, Trigger::kLocalClose, reason);
-  if (state_ == State::kReadyToClose) Apply(now, Trigger::kQueueDrained, reason);
-}
-
-SessionStats Connection::GetStats() const {
-  SessionStats stats = stats_;
-  stats.stream = handle_;
-  stats.peer = identity_.peer;
-  stats.conversation_id = identity_.conversation_id;
-  stats.state = StateName(state_);
-  stats.outgoing = identity_.outgoing;
-  stats.validated = identity_.outgoing ? ever_received_ : validated();
-  stats.opened_at = created_at_;
-  stats.smoothed_rtt = rtt_.smoothed_rtt();
-  stats.min_rtt = rtt_.min_rtt();
-  stats.rttvar = rtt_.rttvar();
-  stats.rto = rtt_.rto();
-  stats.congestion_window_bytes = controller_->window_bytes();
-  stats.slow_start_threshold_bytes = controller_->slow_start_threshold_bytes();
-  stats.bytes_in_flight = send_.bytes_in_flight();
-  stats.segments_in_flight = send_.segments_in_flight();
-  stats.send_queue_bytes = send_.payload_bytes_held();
-  stats.peer_window_segments = peer_edge_.IsAfter(send_.next_to_send()) ? peer_edge_.DistanceFrom(send_.next_to_send()) : 0;
-  stats.receive_window_segments = receive_.window_segments();
-  stats.receive_buffered_bytes = receive_.buffered_bytes();
-  stats.pacing_bytes_per_second = controller_->pacing_bytes_per_second();
-  stats.path_mtu_bytes = context_.config.mtu_bytes();
-  stats.limited_by = timeouts_in_a_row_ >= 2 ? SendLimit::kPathDown : limited_by_;
-  stats.rx_bytes = receive_.delivered_bytes();
-  if (payload_bytes_sent_ > 0) {
-    stats.waste_ratio = static_cast<double>(payload_bytes_sent_) /
-                        static_cast<double>(payload_bytes_sent_ - payload_bytes_retransmitted_);
-  }
-  return stats;
 }
 
 }  // namespace culvert::kcp

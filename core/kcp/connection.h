@@ -20,6 +20,7 @@
 #include "core/kcp/connection_state.h"
 #include "core/kcp/datagram_writer.h"
 #include "core/kcp/pacer.h"
+#include "core/kcp/path_memory.h"
 #include "core/kcp/receive_window.h"
 #include "core/kcp/rtt_estimator.h"
 #include "core/kcp/segment.h"
@@ -37,6 +38,7 @@ struct ConnectionContext {
   ReceivePools& receive_pools;
   EndpointCounters& counters;
   std::vector<Event>& events;
+  PathMemory& paths;
 };
 
 class Connection {
@@ -45,6 +47,7 @@ class Connection {
     SocketAddress peer;
     uint16_t conversation_id = 0;
     bool outgoing = false;
+    SerialNumber first_number;  // of both directions; see EndpointOptions
   };
 
   Connection(ConnectionContext& context, const Identity& identity, TimePoint now);
@@ -75,6 +78,8 @@ class Connection {
   [[nodiscard]] bool Flush(TimePoint now, DatagramSink& sink);
   // When Flush wants to be called next; kInfiniteFuture: never by itself.
   TimePoint NextDeadline() const;
+  // Gives back what only data in flight needs, once none has moved for a while; memory of an idle session counts.
+  void ReleaseSpareMemory(TimePoint now);
   bool is_finished() const { return state_ == State::kTerminated && !answer_terminate_; }
 
   const Identity& identity() const { return identity_; }
@@ -94,6 +99,22 @@ class Connection {
 
  private:
   enum class Sent : uint8_t { kYes, kSinkFull, kNotAllowed };
+  // The cumulative part of SessionStats; GetStats makes up the rest.
+  struct Counters {
+    uint64_t tx_bytes = 0;
+    uint64_t tx_datagram_bytes = 0;
+    uint64_t rx_datagram_bytes = 0;
+    uint64_t tx_datagrams = 0;
+    uint64_t rx_datagrams = 0;
+    uint64_t tx_segments = 0;
+    uint64_t rx_segments = 0;
+    uint64_t retransmitted_segments = 0;
+    uint64_t lost_segments = 0;
+    uint64_t spurious_retransmits = 0;
+    uint64_t duplicate_segments = 0;
+    uint64_t out_of_window_segments = 0;
+    uint64_t acknowledged_bytes = 0;
+  };
   struct Timers {
     TimePoint loss_at = kInfiniteFuture;           // more segments may be declared lost
     TimePoint progress_ping_at = kInfiniteFuture;  // the peer does not know our sending_next (K17)
@@ -103,6 +124,7 @@ class Connection {
     TimePoint terminate_at = kInfiniteFuture;
     TimePoint read_at = kInfiniteFuture;           // the application's read deadline
     TimePoint paced_at = kInfiniteFuture;          // the pacer holds data back until then
+    TimePoint copy_at = kInfiniteFuture;           // what is in flight is sent once more
   };
 
   void OnData(TimePoint now, const DataSegment& data);
@@ -111,10 +133,12 @@ class Connection {
   bool IsPlausible(const Segment& segment) const;
   bool HasWholeStream() const;
   void GrowReceiveWindow(TimePoint now);
+  void GrowReceiveWindowForHole(TimePoint now);
   void OnPeerSendingNext(SerialNumber sending_next);
   void OnReceivingNext(TimePoint now, SerialNumber receiving_next);
   void ApplyAckOutcome(TimePoint now, const AckOutcome& outcome, uint64_t prior_in_flight);
-  SendWindow::LossOutcome DetectLosses(TimePoint now);
+  void DetectLosses(TimePoint now);
+  void NotePath(TimePoint now);
   void CountLosses(const SendWindow::LossOutcome& losses);
   void Validate(TimePoint now);
   void CheckProgress(TimePoint now);
@@ -133,6 +157,9 @@ class Connection {
 
   Sent FlushAcks(TimePoint now, DatagramSink& sink);
   Sent FlushData(TimePoint now, DatagramSink& sink);
+  Sent FlushCopies(TimePoint now, DatagramSink& sink);
+  void ScheduleCopies(TimePoint now);
+  Sent SendData(TimePoint now, SerialNumber number, const OutgoingSegment& segment, DatagramSink& sink);
   Sent FlushCommands(TimePoint now, DatagramSink& sink);
   Sent SendCommand(TimePoint now, Command command, DatagramSink& sink);
   Sent SendSegment(TimePoint now, SerialNumber number, const OutgoingSegment& segment, DatagramSink& sink);
@@ -179,6 +206,7 @@ class Connection {
   Pacer pacer_;
 
   TimePoint window_round_started_at_{};
+  TimePoint window_grown_for_hole_at_{};
   SerialNumber window_round_began_with_;  // receive window growth: what was consumed in a round trip
   SerialNumber peer_edge_;             // first number the peer does not take
   SerialNumber announced_edge_;        // what the peer was told last
@@ -188,12 +216,18 @@ class Connection {
   uint32_t opening_pings_ = 0;
   uint32_t early_pings_ = 0;           // before the peer's first data
   uint32_t terminates_sent_ = 0;
+  TimePoint path_noted_at_{};
+  uint64_t copies_sent_ = 0;             // of stats_.tx_segments
+  uint32_t noted_segments_ = 0;          // when the path was noted last
+  uint32_t noted_losses_ = 0;
+  uint64_t unreported_lost_bytes_ = 0;   // declared lost since the controller was told last
+  uint64_t largest_lost_order_ = 0;
   uint32_t reordering_steps_ = 1;      // of a quarter of the least RTT
   SendLimit limited_by_ = SendLimit::kApplication;
   Timers timers_;
   uint64_t payload_bytes_sent_ = 0;          // retransmissions included
   uint64_t payload_bytes_retransmitted_ = 0;
-  SessionStats stats_;                 // the counters; the rest is filled in by GetStats
+  Counters stats_;
 };
 
 }  // namespace culvert::kcp

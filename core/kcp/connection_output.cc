@@ -14,6 +14,11 @@ constexpr Duration kOpeningPingGap = std::chrono::milliseconds(200);
 constexpr uint32_t kMaxOpeningPings = 6;
 constexpr uint32_t kSegmentsPerProbe = 2;
 constexpr Duration kMaxAnnouncedRto = std::chrono::seconds(10);
+// Copies: up to so many segments in flight, where at least so much is lost. Far enough apart for most bursts to be over.
+constexpr uint32_t kMaxCopiedSegments = 3;
+constexpr double kLossWorthCopies = 0.008;
+constexpr Duration kLeastCopyDelay = std::chrono::milliseconds(5);
+constexpr Duration kMostCopyDelay = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -40,7 +45,7 @@ Duration Connection::ProbeTimeout() const {
 Duration Connection::KeepAlive() const {
   // A dialler that waits for its first answer asks more often: the peer may have lost it, and may not repeat it to somebody it
   // has not validated unless it hears more of us.
-  if (!identity_.outgoing || receive_.contiguous() != SerialNumber()) return kKeepAlive;
+  if (!identity_.outgoing || receive_.contiguous() != identity_.first_number) return kKeepAlive;
   return std::min(kKeepAlive, kFirstKeepAlive * (1u << std::min(early_pings_, 6u)));
 }
 
@@ -62,7 +67,8 @@ void Connection::OnTime(TimePoint now) {
   }
   if (now >= StateDeadline()) {
     const CloseReason reason =
-        state_ == State::kReadyToClose ? CloseReason::kUnacknowledged : CloseReason::kPeer;
+        state_ == State::kReadyToClose || (has_peer_end_ && !HasWholeStream()) ? CloseReason::kUnacknowledged
+                                                                               : CloseReason::kPeer;
     Apply(now, Trigger::kLimitReached, reason);
   }
   if (now >= timers_.read_at) {
@@ -89,6 +95,8 @@ void Connection::OnProbeTimeout(TimePoint now) {
   // Only probes of a closed window are out: the reader is slow, nothing is lost.
   if (!send_.first_unacked().IsBefore(peer_edge_)) return;
   CountLosses(losses);
+  // What is measured across a silence is the silence, not the path.
+  if (timeouts_in_a_row_ > 1) delivery_.OnApplicationLimited(send_.bytes_in_flight());
   controller_->OnTimeout(now, timeouts_in_a_row_);
   pacer_.SetRate(controller_->pacing_bytes_per_second(), context_.config.mtu_bytes());
 }
@@ -97,7 +105,7 @@ TimePoint Connection::NextDeadline() const {
   if (state_ == State::kTerminated) return kInfiniteFuture;
   TimePoint next = std::min({StateDeadline(), acks_.due_at(), ProbeTimeoutAt(), timers_.loss_at,
                              timers_.progress_ping_at, timers_.opening_ping_at, timers_.window_probe_at,
-                             timers_.validation_probe_at, timers_.terminate_at, timers_.read_at, timers_.paced_at});
+                             timers_.validation_probe_at, timers_.terminate_at, timers_.read_at, timers_.paced_at, timers_.copy_at});
   if (state_ == State::kActive) next = std::min(next, last_received_at_ + kIdleTimeout);
   if (state_ != State::kTerminating && state_ != State::kPeerTerminating) next = std::min(next, last_sent_at_ + KeepAlive());
   return next;
@@ -157,8 +165,9 @@ Connection::Sent Connection::FlushAcks(TimePoint now, DatagramSink& sink) {
   return Sent::kYes;
 }
 
-Connection::Sent Connection::SendSegment(TimePoint now, SerialNumber number, const OutgoingSegment& segment,
-                                         DatagramSink& sink) {
+// One data segment as a datagram; what that means for the segment is the caller's.
+Connection::Sent Connection::SendData(TimePoint now, SerialNumber number, const OutgoingSegment& segment,
+                                      DatagramSink& sink) {
   DataSegment data;
   data.conversation_id = identity_.conversation_id;
   data.option = OptionByte();
@@ -169,7 +178,7 @@ Connection::Sent Connection::SendSegment(TimePoint now, SerialNumber number, con
   const bool is_probe = segment.size == 0;
   const size_t size = kDataHeadSize + segment.size + (is_probe ? kCommandSize : 0);
   // The smallest of openings leaves no room for more than the first segment or the probe.
-  const bool spare = number != SerialNumber();
+  const bool spare = number != identity_.first_number;
   const Sent sent = SendDatagram(now, size, spare, sink, [&](ByteSpan out) {
     const size_t data_size = EncodeData(data, out);
     if (!is_probe) return;
@@ -181,23 +190,61 @@ Connection::Sent Connection::SendSegment(TimePoint now, SerialNumber number, con
     (void)EncodeCommand(ping, out.subspan(data_size));
   });
   if (sent != Sent::kYes) return sent;
-  if (segment.transmissions > 0 && number.IsBefore(peer_edge_)) {
+  if (segment.place != OutgoingSegment::Place::kQueued && number.IsBefore(peer_edge_)) {
     ++stats_.retransmitted_segments;
     payload_bytes_retransmitted_ += segment.size;
   }
   payload_bytes_sent_ += segment.size;
   ++stats_.tx_segments;
+  pacer_.OnSent(now, segment.size + DatagramOverhead());
+  OnSendingNextTold();
+  return Sent::kYes;
+}
+
+Connection::Sent Connection::SendSegment(TimePoint now, SerialNumber number, const OutgoingSegment& segment,
+                                         DatagramSink& sink) {
+  const Sent sent = SendData(now, number, segment, sink);
+  if (sent != Sent::kYes) return sent;
   const uint64_t bytes = segment.size + DatagramOverhead();
   const DeliverySnapshot snapshot = delivery_.OnSend(now, send_.segments_in_flight() == 0);
-  send_.OnSent(number, now, data.timestamp, snapshot);
+  send_.OnSent(number, now, WireClock(now), snapshot);
   controller_->OnSent(now, bytes, send_.bytes_in_flight() - bytes, send_.latest_order());
-  pacer_.OnSent(now, bytes);
-  OnSendingNextTold();
+  return Sent::kYes;
+}
+
+// ---- copies ----
+// On a path that loses much, whoever sends little waits a timeout for every loss, as nothing that follows reveals it. The few
+// segments of such a sender are sent twice, a moment apart. A bulk sender's are not, but for its last.
+
+void Connection::ScheduleCopies(TimePoint now) {
+  SerialNumber number;
+  if (timers_.copy_at != kInfiniteFuture || send_.segments_in_flight() == 0 ||
+      send_.segments_in_flight() > kMaxCopiedSegments || !validated() || send_.NextToCopy(number) == nullptr ||
+      context_.paths.Find(now, identity_.peer.ip).loss_rate < kLossWorthCopies) {
+    return;
+  }
+  // After a timeout there is no time left to wait for the end of a burst, so it is outnumbered.
+  const bool late = timeouts_in_a_row_ > 0;
+  timers_.copy_at = late ? now : now + std::clamp(rtt_.smoothed_rtt() / 16, kLeastCopyDelay, kMostCopyDelay);
+}
+
+Connection::Sent Connection::FlushCopies(TimePoint now, DatagramSink& sink) {
+  if (now < timers_.copy_at) return Sent::kYes;
+  SerialNumber number;
+  while (const OutgoingSegment* segment = send_.NextToCopy(number)) {
+    if (send_.segments_in_flight() > kMaxCopiedSegments || !MaySendData(state_)) break;
+    const Sent sent = SendData(now, number, *segment, sink);
+    if (sent != Sent::kYes) return sent;
+    send_.OnCopied(number, now);
+    ++copies_sent_;
+  }
+  timers_.copy_at = kInfiniteFuture;
   return Sent::kYes;
 }
 
 Connection::Sent Connection::FlushData(TimePoint now, DatagramSink& sink) {
   timers_.paced_at = kInfiniteFuture;
+  if (const Sent sent = FlushCopies(now, sink); sent != Sent::kYes) return sent;
   if (!MaySendData(state_)) return Sent::kYes;
   const uint64_t window = controller_->window_bytes();
   for (;;) {
@@ -235,7 +282,8 @@ Connection::Sent Connection::FlushData(TimePoint now, DatagramSink& sink) {
   }
   // Room in the window and nothing to put into it: what is measured now is not the path.
   if (send_.bytes_in_flight() < window) delivery_.OnApplicationLimited(send_.bytes_in_flight());
-  return Sent::kYes;
+  ScheduleCopies(now);
+  return FlushCopies(now, sink);
 }
 
 Connection::Sent Connection::SendCommand(TimePoint now, Command command, DatagramSink& sink) {

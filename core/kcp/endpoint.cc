@@ -42,7 +42,8 @@ class KcpEndpoint final : public culvert::Endpoint {
         hash_(random),
         writer_(options.config->header(), options.config->sealer(), random),
         send_pool_(options.config->max_segment_payload_bytes()),
-        context_{*options_.config, random, writer_, send_pool_, receive_pools_, counters_, events_},
+        paths_(hash_),
+        context_{*options_.config, random, writer_, send_pool_, receive_pools_, counters_, events_, paths_},
         table_(hash_),
         replay_filter_(hash_),
         prefixes_(0, PrefixHash{&hash_}),
@@ -148,6 +149,7 @@ class KcpEndpoint final : public culvert::Endpoint {
   const KeyedHash hash_;
   DatagramWriter writer_;
   BlockPool send_pool_;
+  PathMemory paths_;
   ReceivePools receive_pools_;
   EndpointCounters counters_;
   std::vector<Event> events_;
@@ -219,12 +221,12 @@ DropReason KcpEndpoint::Process(TimePoint now, Datagram& datagram) {
 bool KcpEndpoint::Opens(const Segment& first) const {
   // K4: a conversation begins with data inside the window or with a ping, of a peer that has not heard of us yet.
   if (const auto* data = std::get_if<DataSegment>(&first)) {
-    return data->sending_next == SerialNumber() &&
-           data->number.value() < options_.config->initial_receive_window_segments();
+    return data->sending_next == options_.first_number &&
+           data->number.DistanceFrom(options_.first_number) < options_.config->initial_receive_window_segments();
   }
   const auto* command = std::get_if<CommandSegment>(&first);
-  return command != nullptr && !command->is_terminate() && command->sending_next == SerialNumber() &&
-         command->receiving_next == SerialNumber() && (command->option & kOptionClose) == 0;
+  return command != nullptr && !command->is_terminate() && command->sending_next == options_.first_number &&
+         command->receiving_next == options_.first_number && (command->option & kOptionClose) == 0;
 }
 
 DropReason KcpEndpoint::Accept(TimePoint now, const ConversationKey& key, const Segment& first, ByteView nonce,
@@ -244,9 +246,10 @@ DropReason KcpEndpoint::Accept(TimePoint now, const ConversationKey& key, const 
     // data that merely overtook the first segments does not claim to have heard of us, and gets no answer.
     const auto* data = std::get_if<DataSegment>(&first);
     const auto* command = std::get_if<CommandSegment>(&first);
-    const bool heard_of_us = (data != nullptr && data->sending_next != SerialNumber()) ||
+    const bool heard_of_us = (data != nullptr && data->sending_next != options_.first_number) ||
                              (command != nullptr && !command->is_terminate() &&
-                              (command->sending_next != SerialNumber() || command->receiving_next != SerialNumber())) ||
+                              (command->sending_next != options_.first_number ||
+                               command->receiving_next != options_.first_number)) ||
                              std::holds_alternative<AckSegment>(first);
     if (heard_of_us) AnswerStranger(key, first);
     return DropReason::kUnknownConversation;
@@ -265,7 +268,8 @@ DropReason KcpEndpoint::Accept(TimePoint now, const ConversationKey& key, const 
   if (unvalidated_.size() >= options_.max_unvalidated) EvictUnvalidated(now);
   CULVERT_CHECK(unvalidated_.size() < options_.max_unvalidated);
 
-  const SlotHandle handle = connections_.Emplace(context_, Connection::Identity{key.peer, key.conversation_id, false}, now);
+  const SlotHandle handle = connections_.Emplace(
+      context_, Connection::Identity{key.peer, key.conversation_id, false, options_.first_number}, now);
   accepted = connections_.Find(handle);
   index = handle.index;
   Adopt(handle, *accepted);
@@ -338,7 +342,8 @@ absl::StatusOr<StreamHandle> KcpEndpoint::Connect(TimePoint now, const SocketAdd
   for (int attempt = 0; attempt < 256; ++attempt) {
     const ConversationKey key{peer, static_cast<uint16_t>(random_.NextU32())};
     if (!table_.IsFree(now, key)) continue;
-    const SlotHandle handle = connections_.Emplace(context_, Connection::Identity{peer, key.conversation_id, true}, now);
+    const SlotHandle handle = connections_.Emplace(
+        context_, Connection::Identity{peer, key.conversation_id, true, options_.first_number}, now);
     Connection& connection = *connections_.Find(handle);
     Adopt(handle, connection);
     table_.Insert(key, handle);
@@ -354,6 +359,7 @@ void KcpEndpoint::OnTimeout(TimePoint now) {
     Connection* connection = connections_.Find(handles_[*index]);
     if (connection == nullptr) continue;
     MarkReady(*index, *connection);
+    connection->ReleaseSpareMemory(now);
     if (!connection->validated() && now - connection->last_received_at() >= kUnvalidatedLifetime) {
       connection->Abort(now, CloseReason::kNeverValidated);
     }

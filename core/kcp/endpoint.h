@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "core/base/random.h"
+#include "core/base/serial_number.h"
 #include "core/kcp/config.h"
 #include "core/transport/endpoint.h"
 
@@ -21,6 +22,7 @@ struct EndpointOptions {
   uint32_t max_sessions = 65536;             // accepted conversations, validated or not
   uint32_t max_unvalidated = 4096;           // of which have not proved their address
   uint32_t max_unvalidated_per_prefix = 64;  // of which come from one /24 or /56
+  SerialNumber first_number;                 // mKCP's is 0; tests let both ends begin just below the wrap
 };
 
 // `random` must outlive the endpoint.

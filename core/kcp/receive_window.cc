@@ -111,7 +111,7 @@ void ReceiveWindow::Clear() {
   contiguous_ = highest_ = next_;
   unread_bytes_ = 0;
   read_offset_ = 0;
-  ring_ = {};
+  ring_ = std::vector<Slot>();
   closed_ = true;
 }
 

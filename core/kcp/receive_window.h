@@ -44,6 +44,9 @@ class ReceiveWindow {
   ReceiveWindow(const ReceiveWindow&) = delete;
   ReceiveWindow& operator=(const ReceiveWindow&) = delete;
 
+  // Numbers begin at `first`, not at 0: for tests of the wrap. REQUIRES: nothing was ever inserted.
+  void StartAt(SerialNumber first) { next_ = contiguous_ = highest_ = first.value(); }
+
   Arrival Insert(SerialNumber number, ByteView payload);
   // Fills `views` with the unread bytes in order and returns how many views were filled.
   size_t Peek(std::span<ByteView> views) const;
@@ -51,6 +54,10 @@ class ReceiveWindow {
   uint32_t Consume(size_t size);
   // Frees everything; nothing is accepted any more.
   void Clear();
+  // Gives back the memory of an empty window. For a pause: the next data takes it again.
+  void ReleaseSpare() {
+    if (highest_ == next_) ring_ = std::vector<Slot>();
+  }
 
   SerialNumber next() const { return SerialNumber(next_); }              // receiving_next on the wire
   SerialNumber contiguous() const { return SerialNumber(contiguous_); }  // first number not received
@@ -61,6 +68,8 @@ class ReceiveWindow {
   uint64_t unread_bytes() const { return unread_bytes_; }
   uint64_t buffered_bytes() const { return buffered_bytes_; }            // unread and beyond holes
   uint64_t delivered_bytes() const { return delivered_bytes_; }          // consumed, since the beginning
+  // From the first hole to the last segment received.
+  uint32_t beyond_hole_segments() const { return highest_ - contiguous_; }
   // Doubles the window, up to its limit.
   void Grow() { window_ = std::min(window_ * 2, limit_); }
   // Limits the window of a peer that has not proved its address; raised again by AllowFullWindow.

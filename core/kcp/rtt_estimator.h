@@ -21,7 +21,7 @@ class RttEstimator {
 
   // mKCP: a peer like us holds an ack back for up to 5 ms and sends it behind data of its own; when all samples so far came at
   // once, rttvar does not cover that. A v2ray peer's tick shows in rttvar.
-  static constexpr Duration kAckDelayAllowance = std::chrono::milliseconds(30);
+  static constexpr Duration kAckDelayAllowance = std::chrono::milliseconds(20);
 
   explicit RttEstimator(Duration tick_interval) : floor_(std::max(tick_interval, kMinRto)) {}
 
@@ -41,6 +41,13 @@ class RttEstimator {
     latest_rtt_ = sample;
     updated_at_ = now;
     rto_ = std::clamp(smoothed_rtt_ + std::max(kAckDelayAllowance, 4 * rttvar_), floor_, kMaxRto);
+  }
+
+  // A guess from other conversations with the same host, until the first sample of our own. A path may have changed since: the
+  // timeout leaves it room.
+  void Guess(Duration smoothed_rtt, Duration rttvar) {
+    if (has_sample_) return;
+    rto_ = std::clamp(smoothed_rtt + std::max({kAckDelayAllowance, 4 * rttvar, smoothed_rtt / 2}), floor_, kInitialRto);
   }
 
   // mKCP: a ping carries the peer's own timeout. Adopted when we had no sample for 3 s, within bounds (K11).

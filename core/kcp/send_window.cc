@@ -86,6 +86,21 @@ const OutgoingSegment* SendWindow::NextQueued(SerialNumber& number) const {
   return &At(next_to_send_);
 }
 
+const OutgoingSegment* SendWindow::NextToCopy(SerialNumber& number) const {
+  uint32_t n = in_flight_.head;
+  for (uint32_t i = 0; i < in_flight_.count; ++i, n = At(n).next) {
+    if (At(n).copies >= (At(n).transmissions > 1 ? kCopiesAfterLoss : 1)) continue;
+    number = SerialNumber(n);
+    return &At(n);
+  }
+  return nullptr;
+}
+
+void SendWindow::OnCopied(SerialNumber number, TimePoint now) {
+  ++At(number.value()).copies;
+  latest_sent_at_ = now;
+}
+
 void SendWindow::OnSent(SerialNumber number, TimePoint now, uint32_t timestamp, const DeliverySnapshot& delivery) {
   const uint32_t n = number.value();
   OutgoingSegment& segment = At(n);
@@ -96,6 +111,7 @@ void SendWindow::OnSent(SerialNumber number, TimePoint now, uint32_t timestamp, 
     ++next_to_send_;
   }
   segment.place = OutgoingSegment::Place::kInFlight;
+  segment.copies = 0;
   segment.sent_at = now;
   segment.order = next_order_++;
   segment.timestamp = timestamp;
@@ -144,15 +160,18 @@ void SendWindow::Acknowledge(SerialNumber number, TimePoint now, uint32_t echo, 
 
   const Duration age = now - segment.sent_at;
   const bool sent_again = segment.transmissions > 1;
+  const bool echoes_last = echo != 0 && echo == segment.timestamp;
   // The newest transmission the ack knows of is older than our last one, or the answer came faster than any round trip: an
-  // earlier transmission arrived.
+  // earlier transmission arrived. An echo of exactly the last one is no such answer but a shorter path: it has to be learned.
   const bool earlier_arrived =
-      sent_again && ((echo != 0 && SerialNumber(echo).IsBefore(SerialNumber(segment.timestamp))) || age < min_rtt);
+      sent_again && !echoes_last &&
+      ((echo != 0 && SerialNumber(echo).IsBefore(SerialNumber(segment.timestamp))) || age < min_rtt);
   const bool declared_lost = segment.place == OutgoingSegment::Place::kLost;
   if (earlier_arrived || (declared_lost && !sent_again)) ++outcome.spurious;
+  if (segment.copies > 0 && echo != 0 && SerialNumber(echo).IsAfter(SerialNumber(segment.timestamp))) ++outcome.saved_by_copy;
   if (!earlier_arrived && !declared_lost) {
     latest_acked_order_ = std::max(latest_acked_order_, segment.order);
-    const bool unambiguous = !sent_again || (echo != 0 && echo == segment.timestamp);
+    const bool unambiguous = (!sent_again && segment.copies == 0) || echoes_last;
     if (unambiguous && (!outcome.has_rtt_sample || age < outcome.rtt_sample)) {
       outcome.has_rtt_sample = true;
       outcome.rtt_sample = age;

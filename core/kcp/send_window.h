@@ -29,7 +29,8 @@ struct OutgoingSegment {
   uint8_t* block = nullptr;   // payload; nullptr for the empty validation probe
   uint16_t size = 0;          // payload bytes
   Place place = Place::kQueued;
-  uint32_t transmissions = 0;
+  uint8_t copies = 0;         // sent beside the last transmission, which the fields below are of
+  uint32_t transmissions = 0;  // copies not counted
   uint32_t timestamp = 0;     // wire timestamp of the last transmission
   uint32_t previous = 0;      // list links: numbers
   uint32_t next = 0;
@@ -46,6 +47,7 @@ struct AckOutcome {
   uint64_t payload_bytes = 0;           // their payload
   uint64_t flight_bytes = 0;            // as they counted in bytes_in_flight (0 for those already declared lost)
   uint32_t spurious = 0;                // retransmitted although an earlier transmission had arrived
+  uint32_t saved_by_copy = 0;           // the copy arrived, what it was a copy of did not
   bool has_rtt_sample = false;
   Duration rtt_sample{};
   bool has_delivery = false;            // of the most recently sent segment acknowledged
@@ -62,6 +64,8 @@ class SendWindow {
   SendWindow(const SendWindow&) = delete;
   SendWindow& operator=(const SendWindow&) = delete;
 
+  // Numbers begin at `first`, not at 0: for tests of the wrap. REQUIRES: nothing was ever queued.
+  void StartAt(SerialNumber first) { first_unacked_ = next_to_send_ = end_ = first.value(); }
   // Queues a prefix of `bytes`, filling the last queued segment first, and returns its length. At most `first_limit` bytes go
   // into the first segment when the window is untouched (a peer that is not validated gets little).
   size_t Append(ByteView bytes, size_t first_limit);
@@ -69,12 +73,16 @@ class SendWindow {
   void AppendProbe();
   // Drops everything: the connection will send no more data.
   void Clear();
+  // Gives back the memory of an empty window. For a pause: the next data takes it again.
+  void ReleaseSpare() {
+    if (empty()) ring_ = std::vector<OutgoingSegment>();
+  }
 
   SerialNumber first_unacked() const { return SerialNumber(first_unacked_); }
   SerialNumber next_to_send() const { return SerialNumber(next_to_send_); }
   SerialNumber end() const { return SerialNumber(end_); }
   bool empty() const { return first_unacked_ == end_; }
-  bool untouched() const { return end_ == 0 && first_unacked_ == 0 && !ever_used_; }
+  bool untouched() const { return !ever_used_; }
   bool has_queued() const { return next_to_send_ != end_; }
   bool has_lost() const { return lost_.count > 0; }
   uint32_t segments_in_flight() const { return in_flight_.count; }
@@ -85,6 +93,11 @@ class SendWindow {
   // The segment to send next: the longest lost one, else the first queued one. nullptr: none.
   const OutgoingSegment* NextLost(SerialNumber& number) const;
   const OutgoingSegment* NextQueued(SerialNumber& number) const;
+  // The longest segment in flight that has not all its copies yet: one, or kCopiesAfterLoss if it was lost before. nullptr: none.
+  static constexpr uint8_t kCopiesAfterLoss = 3;
+  const OutgoingSegment* NextToCopy(SerialNumber& number) const;
+  // `number`, which NextToCopy gave, was sent once more. It stays in flight as it was.
+  void OnCopied(SerialNumber number, TimePoint now);
   // Moves `number`, one of the two above, into flight.
   void OnSent(SerialNumber number, TimePoint now, uint32_t timestamp, const DeliverySnapshot& delivery);
 

@@ -57,6 +57,25 @@ TEST_F(SendWindowTest, AnAckOfWhatWasNeverSentIsIgnored) {
   EXPECT_EQ(window_.segments_in_flight(), 3u);
 }
 
+TEST_F(SendWindowTest, AShorterPathIsLearnedFromARetransmissionToo) {
+  Append(3000);
+  SendAll();
+  Advance(milliseconds(500));
+  ASSERT_EQ(window_.DeclareOldestLost(1).segments, 1u);
+  SerialNumber number;
+  ASSERT_NE(window_.NextLost(number), nullptr);
+  window_.OnSent(number, now_, 1500, {});
+  // Faster than any round trip so far, and an echo of exactly this transmission.
+  Advance(milliseconds(30));
+  AckOutcome outcome;
+  window_.Acknowledge(number, now_, 1500, /*min_rtt=*/milliseconds(80), outcome);
+  EXPECT_EQ(outcome.spurious, 0u);
+  ASSERT_TRUE(outcome.has_rtt_sample);
+  EXPECT_EQ(outcome.rtt_sample, milliseconds(30));
+  // What was sent half a second before it is lost, and need not wait for timeouts one by one.
+  EXPECT_EQ(window_.DetectLosses(now_, milliseconds(80), milliseconds(20)).segments, 2u);
+}
+
 TEST_F(SendWindowTest, AcksInAnyOrderAndRepeated) {
   Append(5000);
   SendAll();
