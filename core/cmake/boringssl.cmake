@@ -1,4 +1,4 @@
-# BoringSSL as plain static libraries: BoringSSL::crypto.
+# BoringSSL as plain static libraries: BoringSSL::crypto and BoringSSL::ssl.
 #
 # Every external name gets a prefix, because gRPC brings OpenSSL 3 into the same process: two libraries that define
 # SSL_new and EVP_sha256 alike must never be able to bind to one another, whatever the order on the link line.
@@ -8,7 +8,7 @@
 include_guard(GLOBAL)
 include(boringssl_library)
 
-set(boringssl_libraries crypto)  # add ssl here, and both libraries are built, listed and guarded
+set(boringssl_libraries crypto ssl)
 set(boringssl_prefix culvert_bssl)
 set(boringssl_file "android-platform-external-boringssl_14.0.0+r45.orig.tar.xz")
 set(boringssl_hash f9223e8c15ad5d9e3f1cd50861f4c272658864661e2332bea5d60952aa0930cd)  # deploy/setup pins the same

@@ -1,5 +1,5 @@
-// For .cc files of this folder only, before any other <openssl/...> header. The system's include path holds OpenSSL's
-// headers of the same names; compiled against those, a file would silently call the wrong library.
+// For .cc files of this folder and core/tls only, before any other <openssl/...> header. The system's include path holds
+// OpenSSL's headers of the same names; compiled against those, a file would silently call the wrong library.
 #pragma once
 
 #include <openssl/base.h>

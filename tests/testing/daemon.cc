@@ -25,11 +25,14 @@ std::string Document(const std::string& kind, const std::string& name, const std
 }
 
 std::string KcpBlock(const KcpText& kcp) {
-  std::string text = kcp.seed_file ? "" : "  insecure: true\n";
+  const bool is_open = !kcp.seed_file && kcp.tls.empty();
+  std::string text = is_open || kcp.is_insecure ? "  insecure: true\n" : "";
   text += absl::StrFormat("  kcp: {header: %s", kcp.header);
   if (kcp.seed_file) text += absl::StrFormat(", seed_file: \"%s\"", *kcp.seed_file);
   if (!kcp.more.empty()) text += ", " + kcp.more;
-  return text + "}\n";
+  text += "}\n";
+  if (!kcp.tls.empty()) text += "  tls: " + kcp.tls + "\n";
+  return text;
 }
 
 }  // namespace

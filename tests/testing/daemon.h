@@ -64,8 +64,10 @@ bool WaitForUnixSocket(const std::string& path, Process& process, Duration limit
 // Pieces of manifests. Addresses are written as they stand in YAML.
 struct KcpText {
   std::string header = "NONE";
-  std::optional<std::string> seed_file;  // absent: no seed, and the object is made insecure
+  std::optional<std::string> seed_file;  // absent: no seed, and without tls the object is made insecure
   std::string more;                      // further settings: "mtu_bytes: 1350, tick_interval: 20ms"
+  std::string tls;                       // settings of a tls block, "{trust_file: ca.crt}"; empty: none
+  bool is_insecure = false;              // with tls; without seed and tls it always is
 };
 std::string TcpListener(const std::string& name, const std::string& bind);
 std::string KcpListener(const std::string& name, const std::string& bind, const KcpText& kcp);

@@ -14,7 +14,21 @@ using Json = nlohmann::json;
 
 constexpr Duration kStartLimit = std::chrono::seconds(20);
 
-Json StreamSettings(const V2rayKcp& kcp) {
+Json TlsSettings(const V2rayTls& tls) {
+  Json settings = {{"allowInsecure", false}, {"certificates", Json::array()}};
+  if (!tls.certificate_file.empty()) {
+    settings["certificates"].push_back({{"certificateFile", tls.certificate_file}, {"keyFile", tls.key_file}});
+  }
+  if (!tls.trust_file.empty()) {
+    settings["certificates"].push_back({{"certificateFile", tls.trust_file}, {"usage", "verify"}});
+    settings["disableSystemRoot"] = true;
+  }
+  if (!tls.server_name.empty()) settings["serverName"] = tls.server_name;
+  if (!tls.alpn.empty()) settings["alpn"] = tls.alpn;
+  return settings;
+}
+
+Json StreamSettings(const V2rayKcp& kcp, const std::optional<V2rayTls>& tls) {
   Json settings = Json::object();
   const auto set = [&](const char* key, const auto& value) {
     if (value) settings[key] = *value;
@@ -27,7 +41,13 @@ Json StreamSettings(const V2rayKcp& kcp) {
   set("downlinkCapacity", kcp.downlink_capacity);
   set("writeBufferSize", kcp.write_buffer_size);
   set("readBufferSize", kcp.read_buffer_size);
-  return {{"network", "kcp"}, {"kcpSettings", settings}};
+  set("congestion", kcp.congestion);
+  Json all = {{"network", "kcp"}, {"kcpSettings", settings}};
+  if (tls) {
+    all["security"] = "tls";
+    all["tlsSettings"] = TlsSettings(*tls);
+  }
+  return all;
 }
 
 Json DokodemoDoor(const std::string& tag, const SocketAddress& listen, const SocketAddress& destination) {
@@ -63,14 +83,14 @@ std::string V2rayConfig(const V2rayOptions& options) {
     const std::string out = absl::StrFormat("wire-%u", i);
     config["inbounds"].push_back(DokodemoDoor(in, client.listen, client.peer));
     config["outbounds"].push_back(
-        {{"tag", out}, {"protocol", "freedom"}, {"streamSettings", StreamSettings(client.kcp)}});
+        {{"tag", out}, {"protocol", "freedom"}, {"streamSettings", StreamSettings(client.kcp, client.tls)}});
     rules.push_back(Rule(in, out));
   }
   for (size_t i = 0; i < options.servers.size(); ++i) {
     const V2rayServer& server = options.servers[i];
     const std::string in = absl::StrFormat("server-%u", i);
     Json inbound = DokodemoDoor(in, server.listen, server.destination);
-    inbound["streamSettings"] = StreamSettings(server.kcp);
+    inbound["streamSettings"] = StreamSettings(server.kcp, server.tls);
     config["inbounds"].push_back(std::move(inbound));
     rules.push_back(Rule(in, "direct"));
   }

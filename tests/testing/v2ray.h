@@ -27,6 +27,16 @@ struct V2rayKcp {
   std::optional<int> downlink_capacity;
   std::optional<int> write_buffer_size;
   std::optional<int> read_buffer_size;
+  std::optional<bool> congestion;
+};
+
+// v2ray's tlsSettings, with `security: tls`. What is empty is left out of the file. allowInsecure is always false.
+struct V2rayTls {
+  std::string certificate_file;   // shown to the peer, with key_file
+  std::string key_file;
+  std::string trust_file;         // client: the roots to verify by (usage "verify"), in place of the system's
+  std::string server_name;
+  std::vector<std::string> alpn;
 };
 
 // Takes TCP connections at `listen` and carries each over mKCP to `peer`.
@@ -34,12 +44,14 @@ struct V2rayClient {
   SocketAddress listen;
   SocketAddress peer;
   V2rayKcp kcp;
+  std::optional<V2rayTls> tls;
 };
 // Takes mKCP connections at `listen` and carries each by TCP to `destination`.
 struct V2rayServer {
   SocketAddress listen;
   SocketAddress destination;
   V2rayKcp kcp;
+  std::optional<V2rayTls> tls;
 };
 
 struct V2rayOptions {

@@ -23,6 +23,7 @@ const std::vector<Layer>& Layers() {
       {"core/base/", {"core/base/"}},
       {"core/transport/", {"core/transport/", "core/base/"}},
       {"core/crypto/", {"core/crypto/", "core/base/"}},
+      {"core/tls/", {"core/tls/", "core/base/", "core/crypto/"}},
       {"core/camouflage/", {"core/camouflage/", "core/base/", "core/crypto/", "core/transport/"}},
       {"core/kcp/", {"core/kcp/", "core/base/", "core/transport/", "core/camouflage/", "core/crypto/"}},
       {"core/quic/", {"core/quic/", "core/base/", "core/transport/", "core/camouflage/", "core/crypto/"}},
@@ -66,7 +67,7 @@ const std::vector<Ban>& IncludeBans() {
           {header, {"server/"}, system_users, "a system header outside core/io, cli and the server's named places"});
     }
     all.push_back({"<arpa/inet.h>", {"core/"}, {"core/io/", "core/base/"}, "a system header outside core/io"});
-    all.push_back({"<openssl/", {"core/", "server/", "cli/"}, {"core/crypto/"}, "BoringSSL outside core/crypto"});
+    all.push_back({"<openssl/", {"core/", "server/", "cli/"}, {"core/crypto/", "core/tls/"}, "BoringSSL outside core/crypto and core/tls"});
     all.push_back({"<grpc", {"core/"}, {}, "gRPC in core"});
     all.push_back({"<google/protobuf", {"core/"}, {}, "Protocol Buffers in core"});
     all.push_back({"\"../", {"core/", "server/", "cli/", "tests/"}, {}, "an include that is not written from the top"});

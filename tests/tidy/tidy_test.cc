@@ -26,6 +26,9 @@ TEST(TidyRules, LayersIncludeDownwards) {
   EXPECT_EQ(RulesBroken("server/a.cc", "#include \"core/kcp/endpoint.h\"\n#include \"culvert/v1/types.pb.h\"\n"), "");
   EXPECT_EQ(RulesBroken("core/base/a.cc", "\n#include \"core/io/reactor.h\"\n"),
             "core/base/a.cc:2: core/base/ may not include core/io/reactor.h\n");
+  EXPECT_EQ(RulesBroken("core/tls/a.cc", "#include \"core/crypto/sha256.h\"\n"), "");
+  EXPECT_EQ(RulesBroken("core/tls/a.cc", "#include \"core/transport/event.h\"\n"),
+            "core/tls/a.cc:1: core/tls/ may not include core/transport/event.h\n");
   EXPECT_EQ(RulesBroken("core/io/a.cc", "#include \"core/kcp/endpoint.h\"\n"),
             "core/io/a.cc:1: core/io/ may not include core/kcp/endpoint.h\n");
   EXPECT_EQ(RulesBroken("cli/a.cc", "#include \"server/worker.h\"\n"),
@@ -48,8 +51,9 @@ TEST(TidyRules, TheSystemBelongsToIo) {
             "core/kcp/a.cc:1: a real clock outside core/io: steady_clock::now\n");
   EXPECT_EQ(RulesBroken("server/a.cc", "auto t = std::chrono::steady_clock::now();\n"), "");
   EXPECT_EQ(RulesBroken("core/kcp/a.cc", "#include <openssl/aead.h>\n"),
-            "core/kcp/a.cc:1: BoringSSL outside core/crypto\n");
+            "core/kcp/a.cc:1: BoringSSL outside core/crypto and core/tls\n");
   EXPECT_EQ(RulesBroken("core/crypto/a.cc", "#include <openssl/aead.h>\n"), "");
+  EXPECT_EQ(RulesBroken("core/tls/a.cc", "#include <openssl/ssl.h>\n"), "");
 }
 
 TEST(TidyRules, SomeCallsAreBanned) {

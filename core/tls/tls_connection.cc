@@ -1,0 +1,271 @@
+// The flow: Advance drives BoringSSL's handshake over a TransportBio; OnHandshakeDone judges what shows only then,
+// sends tickets and gathers what is known of the peer; Read and Write open and seal records; each failure ends in
+// Fail.
+#include "core/tls/tls_connection.h"
+
+#include <algorithm>
+#include <ctime>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "core/base/check.h"
+#include "core/tls/certificate_info.h"
+#include "core/tls/failure_text.h"
+#include "core/tls/handshake_hooks.h"
+#include "core/tls/session_cache_impl.h"
+#include "core/tls/tls_context_impl.h"
+#include "core/tls/transport_bio.h"
+
+#include <openssl/err.h>
+
+namespace culvert::tls {
+namespace {
+
+constexpr size_t kMaxRecordBytes = SSL3_RT_MAX_PLAIN_LENGTH;
+
+int64_t SystemWallClock() { return std::time(nullptr); }
+
+}  // namespace
+
+std::string_view TlsFailureName(TlsFailure failure) {
+  switch (failure) {
+    case TlsFailure::kNone:
+      return "NONE";
+    case TlsFailure::kAlert:
+      return "TLS_ALERT";
+    case TlsFailure::kPeerRejected:
+      return "PEER_IDENTITY_REJECTED";
+    case TlsFailure::kProtocol:
+      return "TLS_PROTOCOL";
+    case TlsFailure::kTruncated:
+      return "TLS_TRUNCATED";
+  }
+  return "NONE";
+}
+
+struct TlsConnection::Impl {
+  Impl(std::shared_ptr<const TlsContext> shared, const TlsConnectionOptions& options, Transport& below);
+
+  void PrepareClient();
+  void OnHandshakeDone();
+  void GatherInfo();
+  // What a call of BoringSSL that returned `result` (0 or less) means.
+  void OnNoProgress(int result);
+  void Fail(TlsFailure kind, std::string text);
+  void SendFinish();
+  size_t SealRecord(ByteView bytes);
+
+  std::shared_ptr<const TlsContext> context;
+  Transport& transport;
+  HandshakeState state;
+  TransportBio bio;
+  bssl::UniquePtr<SSL> ssl;  // after `bio` and `state`, which it uses
+  Progress progress = Progress::kWaiting;
+  TlsFailure failure = TlsFailure::kNone;
+  bool peer_finished = false;
+  bool truncated = false;
+  bool finish_asked = false;
+  uint64_t records_per_key;
+  uint64_t records_left;  // with the present key
+  TlsInfo info;
+  std::string message;
+};
+
+TlsConnection::Impl::Impl(std::shared_ptr<const TlsContext> shared, const TlsConnectionOptions& options,
+                          Transport& below)
+    : context(std::move(shared)),
+      transport(below),
+      bio(below),
+      records_per_key(options.records_per_key),
+      records_left(options.records_per_key) {
+  CULVERT_CHECK(records_per_key > 0);
+  state.context = &context->impl();
+  state.cache = options.cache;
+  state.wall_clock = options.wall_clock != nullptr ? options.wall_clock : SystemWallClock;
+  state.server_name = std::string(BareName(options.server_name));
+  ssl.reset(SSL_new(state.context->ssl.get()));
+  CULVERT_CHECK(ssl != nullptr);
+  SSL_set_shed_handshake_config(ssl.get(), 1);  // not needed afterwards
+  bio.AttachTo(ssl.get(), &state);
+  if (context->role() == Role::kServer) {
+    SSL_set_accept_state(ssl.get());
+  } else {
+    SSL_set_connect_state(ssl.get());
+    PrepareClient();
+  }
+}
+
+void TlsConnection::Impl::PrepareClient() {
+  // RFC 6066 section 3: no IP addresses in SNI.
+  if (!state.server_name.empty() && !IsIpAddress(state.server_name) &&
+      !SSL_set_tlsext_host_name(ssl.get(), state.server_name.c_str())) {
+    ERR_clear_error();
+    Fail(TlsFailure::kProtocol, "the server name cannot be sent: " + Printable(state.server_name));
+    return;
+  }
+  if (state.cache == nullptr) return;
+  const bssl::UniquePtr<SSL_SESSION> ticket = state.cache->impl().Take(TicketKey(state));
+  if (ticket != nullptr) CULVERT_CHECK(SSL_set_session(ssl.get(), ticket.get()));
+}
+
+void TlsConnection::Impl::OnHandshakeDone() {
+  const TlsContext::Impl& rules = *state.context;
+  const bool shows_certificate = SSL_get0_peer_certificates(ssl.get()) != nullptr;
+  if (rules.role == Role::kServer && SSL_session_reused(ssl.get()) && rules.rules.trust != nullptr &&
+      (shows_certificate || rules.requires_peer_certificate)) {
+    // A ticket proves who the client was. Whether it is still welcome (it may have expired) BoringSSL does not ask.
+    const uint8_t alert = JudgePeer(ssl.get(), state);
+    if (!state.rejection.empty()) {
+      SSL_send_fatal_alert(ssl.get(), alert);
+      Fail(TlsFailure::kPeerRejected, std::exchange(state.rejection, {}));
+      return;
+    }
+  }
+  // Tickets wait for the first write; a server that has nothing to say for now would keep them. An empty write makes no
+  // record of its own.
+  if (rules.role == Role::kServer) SSL_write(ssl.get(), "", 0);
+  GatherInfo();
+  progress = Progress::kDone;
+  if (finish_asked) SendFinish();
+}
+
+void TlsConnection::Impl::GatherInfo() {
+  info.version = SSL_get_version(ssl.get());
+  info.cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl.get()));
+  info.resumed = SSL_session_reused(ssl.get()) != 0;
+  const uint8_t* alpn = nullptr;
+  unsigned alpn_size = 0;
+  SSL_get0_alpn_selected(ssl.get(), &alpn, &alpn_size);
+  info.alpn = Printable(AsText(ByteView(alpn, alpn_size)), 255);
+  if (context->role() == Role::kClient) {
+    info.server_name = Printable(state.server_name, 255);
+  } else if (const char* name = SSL_get_servername(ssl.get(), TLSEXT_NAMETYPE_host_name); name != nullptr) {
+    info.server_name = Printable(name, 255);
+  }
+  const STACK_OF(CRYPTO_BUFFER)* chain = SSL_get0_peer_certificates(ssl.get());
+  if (chain == nullptr || sk_CRYPTO_BUFFER_num(chain) == 0) return;
+  // With verification off it may be anything.
+  const bssl::UniquePtr<X509> leaf = ParseCertificate(*sk_CRYPTO_BUFFER_value(chain, 0));
+  if (leaf != nullptr) info.peer_name = DescribeCertificate(*leaf).subject;
+  ERR_clear_error();
+}
+
+void TlsConnection::Impl::OnNoProgress(int result) {
+  if (result < 0 && SSL_want_read(ssl.get())) {
+    ERR_clear_error();  // of anybody's: SSL_get_error would take it for ours
+    return;
+  }
+  switch (SSL_get_error(ssl.get(), result)) {
+    case SSL_ERROR_ZERO_RETURN:
+      peer_finished = true;
+      if (progress == Progress::kWaiting)
+        Fail(TlsFailure::kAlert, "the peer refused: alert " + AlertName(SSL_AD_CLOSE_NOTIFY));
+      return;
+    case SSL_ERROR_SSL: {
+      if (!state.rejection.empty()) {
+        ERR_clear_error();
+        return Fail(TlsFailure::kPeerRejected, std::exchange(state.rejection, {}));
+      }
+      if (!state.has_common_alpn) {
+        ERR_clear_error();
+        return Fail(TlsFailure::kProtocol,
+                    absl::StrFormat("no common application protocol (ALPN): the peer offers %s; ours: %s",
+                                    state.offered_alpn, state.context->alpn));
+      }
+      Failure taken = TakeFailure(state.context->alpn, progress == Progress::kDone);
+      return Fail(taken.kind, std::move(taken.message));
+    }
+    default:  // SSL_ERROR_SYSCALL: the transport's end
+      truncated = true;
+      if (progress == Progress::kWaiting) Fail(TlsFailure::kTruncated, "the connection ended during the TLS handshake");
+  }
+}
+
+void TlsConnection::Impl::Fail(TlsFailure kind, std::string text) {
+  if (progress == Progress::kDone) truncated = true;  // bytes may be missing
+  progress = Progress::kFailed;
+  failure = kind;
+  message = std::move(text);
+}
+
+void TlsConnection::Impl::SendFinish() {
+  SSL_shutdown(ssl.get());  // 0: sent, and the peer has not finished; reading goes on as before
+  ERR_clear_error();
+}
+
+size_t TlsConnection::Impl::SealRecord(ByteView bytes) {
+  if (records_left == 0) {
+    if (!SSL_key_update(ssl.get(), SSL_KEY_UPDATE_NOT_REQUESTED)) OnNoProgress(-1);
+    records_left = records_per_key;
+  }
+  const int sealed = SSL_write(ssl.get(), bytes.data(), static_cast<int>(bytes.size()));
+  if (sealed <= 0) {
+    OnNoProgress(sealed);
+    return 0;
+  }
+  --records_left;
+  return static_cast<size_t>(sealed);
+}
+
+TlsConnection::TlsConnection(std::shared_ptr<const TlsContext> context, const TlsConnectionOptions& options,
+                             Transport& transport)
+    : impl_(std::make_unique<Impl>(std::move(context), options, transport)) {}
+TlsConnection::~TlsConnection() = default;
+
+TlsConnection::Progress TlsConnection::Advance() {
+  impl_->bio.Flush();
+  if (impl_->progress != Progress::kWaiting) return impl_->progress;
+  const int result = SSL_do_handshake(impl_->ssl.get());
+  if (result == 1) {
+    impl_->OnHandshakeDone();
+  } else {
+    impl_->OnNoProgress(result);
+  }
+  return impl_->progress;
+}
+
+TlsFailure TlsConnection::failure() const { return impl_->failure; }
+const std::string& TlsConnection::failure_message() const { return impl_->message; }
+
+const TlsInfo& TlsConnection::info() const {
+  CULVERT_CHECK(!impl_->info.version.empty());
+  return impl_->info;
+}
+
+size_t TlsConnection::Read(ByteSpan out) {
+  size_t total = 0;
+  while (total < out.size() && impl_->progress == Progress::kDone && !impl_->peer_finished) {
+    const size_t wanted = std::min(out.size() - total, kMaxRecordBytes);
+    const int opened = SSL_read(impl_->ssl.get(), out.data() + total, static_cast<int>(wanted));
+    if (opened <= 0) {
+      impl_->OnNoProgress(opened);
+      break;
+    }
+    total += static_cast<size_t>(opened);
+  }
+  return total;
+}
+
+bool TlsConnection::AtEnd() const { return impl_->peer_finished && impl_->progress == Progress::kDone; }
+bool TlsConnection::IsTruncated() const { return impl_->truncated; }
+
+size_t TlsConnection::Write(ByteView bytes) {
+  CULVERT_DCHECK(!impl_->finish_asked);
+  size_t total = 0;
+  while (total < bytes.size() && impl_->progress == Progress::kDone && !impl_->finish_asked && impl_->bio.Flush()) {
+    const size_t sealed = impl_->SealRecord(bytes.subspan(total, std::min(bytes.size() - total, kMaxRecordBytes)));
+    if (sealed == 0) break;
+    total += sealed;
+  }
+  return total;
+}
+
+bool TlsConnection::FlushWrites() { return impl_->bio.Flush(); }
+bool TlsConnection::HasPendingWrites() const { return impl_->bio.HasPending(); }
+
+void TlsConnection::Finish() {
+  if (std::exchange(impl_->finish_asked, true)) return;
+  if (impl_->progress == Progress::kDone) impl_->SendFinish();
+}
+
+}  // namespace culvert::tls

@@ -1,0 +1,37 @@
+#include "tests/testing/peer_files.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <sstream>
+
+namespace culvert::testing {
+namespace {
+
+std::string Environment(const char* name) {
+  const char* value = getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+}  // namespace
+
+std::string FindPeer(std::string_view peer, std::string_view program) {
+  std::string cache = Environment("CULVERT_CACHE");
+  if (cache.empty()) {
+    const std::string xdg = Environment("XDG_CACHE_HOME");
+    cache = (xdg.empty() ? Environment("HOME") + "/.cache" : xdg) + "/culvert";
+  }
+  const std::string path = cache + "/peers/" + std::string(peer) + "/usr/bin/" + std::string(program);
+  return access(path.c_str(), X_OK) == 0 ? path : "";
+}
+
+std::string FindInstalled(std::string_view program) {
+  std::istringstream folders(Environment("PATH") + ":/usr/sbin:/usr/bin");
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const std::string path = folder + "/" + std::string(program);
+    if (!folder.empty() && access(path.c_str(), X_OK) == 0) return path;
+  }
+  return "";
+}
+
+}  // namespace culvert::testing

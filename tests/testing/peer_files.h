@@ -1,0 +1,14 @@
+// Where the programs that tests and comparisons run against are found.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace culvert::testing {
+
+// A program that deploy/setup unpacked into the cache folder (peers/PEER/usr/bin/PROGRAM); empty when it is not there.
+std::string FindPeer(std::string_view peer, std::string_view program);
+// A program of the system, in PATH or where Debian puts daemons; empty when it is not installed.
+std::string FindInstalled(std::string_view program);
+
+}  // namespace culvert::testing
