@@ -63,7 +63,7 @@ void AddListener(const v1::Listener& listener, const TableOptions& options, Tabl
                            HumanBytes(status.counters().rx_bytes()), HumanBytes(status.counters().tx_bytes())};
   if (options.wide) {
     row.insert(row.end(), {FirstOf(status.bound_addresses()), spec.has_kcp() ? EnumName(spec.kcp().header()) : "",
-                           YesNo(spec.insecure()), YesNo(spec.paused()), absl::StrCat(status.counters().rx_dropped()),
+                           YesNo(spec.has_tls()), YesNo(spec.insecure()), YesNo(spec.paused()), absl::StrCat(status.counters().rx_dropped()),
                            Reasons(status.conditions())});
   }
   row.push_back(AgeOf(listener.metadata().create_time(), options));
@@ -86,7 +86,7 @@ void AddDialer(const v1::Dialer& dialer, const TableOptions& options, Table& tab
       if (!target.last_error_reason().empty()) last_error = Visible(target.last_error_reason());
     }
     row.insert(row.end(),
-               {spec.has_kcp() ? EnumName(spec.kcp().header()) : "", YesNo(spec.insecure()), YesNo(spec.paused()),
+               {spec.has_kcp() ? EnumName(spec.kcp().header()) : "", YesNo(spec.has_tls()), YesNo(spec.insecure()), YesNo(spec.paused()),
                 absl::StrCat(status.counters().failed()), last_error, Reasons(status.conditions())});
   }
   row.push_back(AgeOf(dialer.metadata().create_time(), options));
@@ -110,6 +110,13 @@ void AddForward(const v1::Forward& forward, const TableOptions& options, Table& 
   }
   row.push_back(AgeOf(forward.metadata().create_time(), options));
   table.Add(std::move(row));
+}
+
+// "TLSv1.3/h2", "+resumed" behind it.
+std::string TlsCell(const v1::Session& session) {
+  if (!session.has_tls()) return "";
+  const v1::TlsSession& tls = session.tls();
+  return Visible(tls.version()) + (tls.alpn().empty() ? "" : "/" + Visible(tls.alpn())) + (tls.resumed() ? "+resumed" : "");
 }
 
 std::string Share(uint64_t part, uint64_t whole) {
@@ -149,10 +156,10 @@ Table ObjectTable(Kind kind, const std::vector<v1::Object>& objects, const Table
   std::vector<std::string> headers;
   if (kind == Kind::kListener) {
     headers = Headers({"NAME", "TRANSPORT", "BIND", "STATE", "SESSIONS", "RX", "TX", "AGE"},
-                      {"BOUND", "HEADER", "INSECURE", "PAUSED", "DROPPED", "REASONS"}, options.wide);
+                      {"BOUND", "HEADER", "TLS", "INSECURE", "PAUSED", "DROPPED", "REASONS"}, options.wide);
   } else if (kind == Kind::kDialer) {
     headers = Headers({"NAME", "TRANSPORT", "TARGETS", "STATE", "SESSIONS", "RX", "TX", "AGE"},
-                      {"HEADER", "INSECURE", "PAUSED", "FAILED", "LAST-ERROR", "REASONS"}, options.wide);
+                      {"HEADER", "TLS", "INSECURE", "PAUSED", "FAILED", "LAST-ERROR", "REASONS"}, options.wide);
   } else {
     headers = Headers({"NAME", "LISTENER", "DIALER", "DESTINATION", "STATE", "STREAMS", "RX", "TX", "AGE"},
                       {"PAUSED", "OPENED", "FAILED", "REASONS"}, options.wide);
@@ -172,7 +179,7 @@ Table ObjectTable(Kind kind, const std::vector<v1::Object>& objects, const Table
 
 Table SessionTable(const std::vector<v1::Session>& sessions, const TableOptions& options) {
   Table table(Headers({"NAME", "TRANSPORT", "OWNER", "REMOTE", "STATE", "RTT", "RX", "TX", "AGE"},
-                      {"FORWARD", "CWND", "IN-FLIGHT", "LOSS", "RETRANSMIT", "WASTE", "LIMITED-BY", "WORKER"},
+                      {"FORWARD", "CWND", "IN-FLIGHT", "LOSS", "RETRANSMIT", "WASTE", "LIMITED-BY", "WORKER", "TLS", "PEER"},
                       options.wide));
   for (const v1::Session& session : sessions) {
     const v1::PathStats& path = session.path();
@@ -191,7 +198,8 @@ Table SessionTable(const std::vector<v1::Session>& sessions, const TableOptions&
                              HumanBytes(path.bytes_in_flight()), Share(counters.lost_packets(), counters.tx_segments()),
                              Share(counters.retransmitted_packets(), counters.tx_segments()),
                              path.waste_ratio() > 0 ? absl::StrFormat("%.2f", path.waste_ratio()) : "-",
-                             EnumName(path.limited_by()), absl::StrCat(session.worker())});
+                             EnumName(path.limited_by()), absl::StrCat(session.worker()), TlsCell(session),
+                             Visible(session.tls().peer_name())});
     }
     row.push_back(AgeOf(session.open_time(), options));
     table.Add(std::move(row));

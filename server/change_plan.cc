@@ -15,6 +15,7 @@
 #include "server/message_walk.h"
 #include "server/spec_defaults.h"
 #include "server/table_rules.h"
+#include "server/tls_status.h"
 #include "server/validate_object.h"
 
 namespace culvert::server {
@@ -58,6 +59,7 @@ class Planner {
   absl::Status Finish(size_t index, Draft& draft);
   absl::Status Delete(const Change& change, ChangeResult& result);
   absl::Status ResolveKcp(Draft& draft, Entry& entry);
+  absl::Status ResolveTls(Draft& draft, Entry& entry);
   void Stamp(const Draft& draft, Entry& entry, ChangeResult& result);
   void JudgeTable(const std::vector<Draft>& drafts);
 
@@ -152,6 +154,7 @@ absl::Status Planner::Finish(size_t index, Draft& draft) {
   if (set_.changes[index].verb == Verb::kDelete) return Delete(set_.changes[index], result);
   auto entry = std::make_shared<Entry>();
   CULVERT_RETURN_IF_ERROR(ResolveKcp(draft, *entry));
+  CULVERT_RETURN_IF_ERROR(ResolveTls(draft, *entry));
   result.key = KeyOf(draft.object);
   result.before = draft.before;
   Stamp(draft, *entry, result);
@@ -216,6 +219,24 @@ absl::Status Planner::ResolveKcp(Draft& draft, Entry& entry) {
   return absl::OkStatus();
 }
 
+// Reads the files of keys and certificates, if any, and makes the context.
+absl::Status Planner::ResolveTls(Draft& draft, Entry& entry) {
+  const v1::TlsSpec* spec = TlsOf(draft.object);
+  if (spec == nullptr) return absl::OkStatus();
+  const TlsUse use = TlsUseOf(draft.object, JoinPath(draft.prefix, "spec.tls"));
+  absl::StatusOr<TlsFiles> files = ReadTlsFiles(*spec, use, context_.read_file, *context_.hash);
+  if (!files.ok()) return std::move(files).status();
+  TlsResult made = MakeTlsContext(*spec, use, *files);
+  if (made.fault) {
+    violations_.push_back({made.fault->path, made.fault->description});
+    return absl::OkStatus();
+  }
+  entry.tls = std::move(made.context);
+  entry.tls_fingerprint = files->fingerprint;
+  WarnOfCertificate(*entry.tls, JoinPath(use.path, "certificate_file"), context_.now_unix_ns, draft.warnings);
+  return absl::OkStatus();
+}
+
 // Decides what the change amounts to and completes the metadata.
 void Planner::Stamp(const Draft& draft, Entry& entry, ChangeResult& result) {
   entry.object = draft.object;
@@ -242,6 +263,10 @@ void Planner::Stamp(const Draft& draft, Entry& entry, ChangeResult& result) {
   if (seed_changed && std::ranges::find(result.changed_paths, seed_path) == result.changed_paths.end()) {
     result.changed_paths.push_back(seed_path);
   }
+  // Renewed files are a change though the spec is the same; whether they were noticed before is a matter of seconds.
+  const bool files_changed = entry.tls_fingerprint != draft.before->tls_fingerprint;
+  const auto is_tls = [](const std::string& path) { return path.starts_with("spec.tls"); };
+  if (files_changed && std::ranges::none_of(result.changed_paths, is_tls)) result.changed_paths.push_back("spec.tls");
   if (result.changed_paths.empty()) {
     result.action = Action::kUnchanged;
     return;

@@ -1,5 +1,5 @@
 // ChangePlan: from a set of requested changes and the table as it is to the table as it shall be, without doing anything yet.
-// A pure function but for reading seed files, which are part of what is wanted.
+// A pure function but for reading files of seeds, keys and certificates, which are part of what is wanted.
 //
 // In order: each change is validated by itself and merged with what exists; then the table that would result is judged as a
 // whole (names that are referred to exist, a listener carries one forward, no address twice); then preconditions (etag,
@@ -17,6 +17,7 @@
 #include "core/base/random.h"
 #include "core/crypto/keyed_hash.h"
 #include "server/object_table.h"
+#include "server/tls_files.h"
 #include "server/violation.h"
 
 namespace culvert::server {
@@ -67,6 +68,7 @@ struct PlanContext {
   uint64_t* next_incarnation = nullptr;
   int64_t now_unix_ns = 0;
   std::function<absl::StatusOr<std::string>(const std::string& path, const std::string& field)> read_seed_file;
+  ReadFile read_file;  // of keys and certificates
 };
 
 inline constexpr size_t kMaxObjects = 10000;

@@ -10,6 +10,7 @@
 #include "core/base/address.h"
 #include "core/base/time.h"
 #include "core/kcp/config.h"
+#include "core/tls/tls_context.h"
 
 namespace culvert::server {
 
@@ -38,6 +39,7 @@ struct ListenerConfig {
   Transport transport = Transport::kTcp;
   SocketAddress bind;                            // as bound: never port 0
   std::shared_ptr<const kcp::KcpConfig> kcp;     // kKcp only
+  std::shared_ptr<const tls::TlsContext> tls;    // for new sessions; nullptr: no TLS
   SocketOptions socket;
   uint32_t max_sessions = 65536;
   bool paused = false;
@@ -49,6 +51,8 @@ struct DialerConfig {
   Transport transport = Transport::kTcp;
   std::vector<HostPort> targets;                 // not empty
   std::shared_ptr<const kcp::KcpConfig> kcp;     // kKcp only
+  std::shared_ptr<const tls::TlsContext> tls;    // for new sessions; nullptr: no TLS
+  std::string tls_server_name;                   // empty: the host of the target
   SocketOptions socket;
   uint32_t max_sessions = 65536;
   Duration dial_timeout = std::chrono::seconds(10);

@@ -45,10 +45,11 @@ void FillTransport(const Entry& entry, const v1::Metadata& metadata, const Spec&
   config.id = {metadata.name(), entry.incarnation};
   config.transport = ToTransport(spec.transport());
   config.kcp = entry.kcp;
+  config.tls = entry.tls;
   config.socket = ToSocketOptions(spec.socket());
   config.max_sessions = spec.max_sessions();
   config.paused = spec.paused();
-  config.insecure = entry.kcp != nullptr && entry.kcp->is_unkeyed();
+  config.insecure = IsInsecure(entry);
 }
 
 }  // namespace
@@ -102,6 +103,7 @@ std::shared_ptr<const DialerConfig> ToDialerConfig(const Entry& entry) {
   for (const std::string& target : spec.targets()) {
     if (auto parsed = HostPort::Parse(target); parsed.ok()) config->targets.push_back(*std::move(parsed));
   }
+  config->tls_server_name = spec.tls().server_name();
   config->dial_timeout = ToDuration(spec.dial_timeout());
   return config;
 }

@@ -48,6 +48,7 @@ std::unique_ptr<StartFailure> Daemon::Start() {
   supervisor.binder = binder_.get();
   supervisor.random = &random_;
   supervisor.read_seed_file = ReadSeedFile;
+  supervisor.read_file = ReadCredentialFile;
   supervisor.facts = Facts();
   thread_ = std::make_unique<ControlThread>();
   supervisor_ = std::make_unique<Supervisor>(*thread_, std::move(supervisor));

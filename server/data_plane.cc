@@ -1,4 +1,5 @@
-// Flow of a turn (Settle): events of the endpoints wake relays, relays move bytes, endpoints send. Reports and changes of the
+// Flow of a turn (Settle): events of the endpoints wake handshakes and relays, handshakes go on, relays move bytes, endpoints
+// send. Reports and changes of the
 // configuration are in data_plane_config.cc.
 #include "server/data_plane.h"
 
@@ -29,6 +30,7 @@ DataPlane::~DataPlane() {
 
 bool DataPlane::Settle() {
   bool more = DispatchEvents();
+  more |= context_.handshakes.Run();
   RunRelays();
   EraseDoneRelays();
   RunProbes();
@@ -40,7 +42,7 @@ bool DataPlane::Settle() {
   // What sending brought about (a stream that timed out, say) is heard now and acted on in another turn.
   for (EndpointDriver* driver : settling_) more |= driver->DispatchEvents();
   settling_.clear();
-  return more || !ready_relays_.empty() || !context_.dirty_drivers.empty();
+  return more || !ready_relays_.empty() || !context_.dirty_drivers.empty() || !context_.handshakes.is_empty();
 }
 
 bool DataPlane::DispatchEvents() {

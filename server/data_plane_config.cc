@@ -131,7 +131,7 @@ WorkerReport DataPlane::Report(bool with_sessions) {
                             : session.dialer ? report.dialers[session.dialer->id.name]
                                              : direct;
     AddSession(stats, owner);
-    if (session.target != nullptr && stats.validated) {
+    if (session.target != nullptr && stats.validated && session.tls == nullptr) {
       // It answers: what went wrong before is over.
       session.target->error_reason.clear();
       session.target->error_message.clear();

@@ -1,5 +1,5 @@
-// Flow: BeginTarget resolves → OnResolved → TryNextAddress connects → OnIo or OnTimer tells how that went → the next address,
-// the next target, or the end.
+// Flow: BeginTarget resolves → OnResolved → TryNextAddress connects → OnIo, OnHandshakeOver or OnTimer tells how that went →
+// the next address, the next target, or the end.
 #include "server/dial.h"
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include "core/io/socket_status.h"
 #include "server/dialer_runtime.h"
 #include "server/endpoint_driver.h"
+#include "server/endpoint_stream.h"
 #include "server/socket_options.h"
 #include "server/worker_context.h"
 
@@ -30,7 +31,7 @@ Dial::Dial(WorkerContext& context, DialPlan plan, StreamObserver& observer)
 
 Dial::~Dial() {
   Finish();
-  if (connection_ && connection_->driver != nullptr) {
+  if (connection_ && connection_->driver != nullptr && connection_->tls == nullptr) {
     connection_->driver->endpoint().Abort(context_.now, connection_->stream, CloseReason::kAborted);
     connection_->driver->MarkDirty();
   }
@@ -92,9 +93,13 @@ void Dial::ConnectTcp(const SocketAddress& address) {
   if (!watched.ok()) return FailAddress(Phase::kSocket, watched);
   steps_.push_back({Phase::kSocket, address, context_.now});
   connecting_ = *std::move(socket);
+  timer_.Set(ShareOfTime());
+}
+
+TimePoint Dial::ShareOfTime() const {
   // An address that swallows everything must leave time for those behind it.
   const auto left = static_cast<int64_t>(addresses_.size() - next_address_ + plan_.targets.size() - target_);
-  timer_.Set(context_.now + (deadline_ - context_.now) / std::max<int64_t>(left, 1));
+  return context_.now + (deadline_ - context_.now) / std::max<int64_t>(left, 1);
 }
 
 void Dial::ConnectKcp(const SocketAddress& address) {
@@ -104,7 +109,39 @@ void Dial::ConnectKcp(const SocketAddress& address) {
   if (!stream.ok()) return FailAddress(Phase::kSocket, stream.status());
   steps_.push_back({Phase::kSocket, address, context_.now});
   (*driver)->MarkDirty();
+  if (plan_.dialer->config()->tls != nullptr) {
+    driver_ = *driver;
+    stream_ = *stream;
+    auto below = std::make_unique<EndpointStream>(context_, **driver, *stream, SlotHandle{});
+    handshake_ = std::make_unique<TlsHandshake>(
+        context_, plan_.dialer->WrapInTls(**driver, std::move(below), target().target), ShareOfTime(),
+        static_cast<TlsHandshake::Owner&>(*this));
+    return;
+  }
   Succeed({.driver = *driver, .stream = *stream, .remote = address, .target = &target()});
+}
+
+void Dial::OnHandshakeOver(TlsHandshake& handshake) {
+  const std::unique_ptr<TlsHandshake> over = std::move(handshake_);
+  ObjectCounters& counters = plan_.dialer->tally().counters;
+  if (handshake.error_reason().empty()) {
+    std::unique_ptr<TlsStream> tls = handshake.TakeStream();
+    ++counters.tls_handshakes;
+    if (tls->session()->info.resumed) ++counters.tls_resumed;
+    steps_.push_back({Phase::kHandshake, trying_, context_.now});
+    return Succeed({.driver = driver_, .stream = stream_, .tls = std::move(tls), .remote = trying_, .target = &target()});
+  }
+  ++counters.tls_failed;
+  const auto stats = driver_->endpoint().GetStats(context_.now, stream_);
+  const bool is_silent = handshake.error_reason() == "HANDSHAKE_TIMEOUT" && stats && stats->rx_datagrams == 0;
+  if (is_silent) {
+    Fail(Phase::kHandshake, "NO_ANSWER",
+         absl::StrCat("nothing came back from ", trying_.ToString(), " (", target().target.ToString(), "): is the seed the same there?"));
+  } else {
+    Fail(Phase::kHandshake, handshake.error_reason(),
+         absl::StrCat("TLS with ", trying_.ToString(), ": ", handshake.error_message()));
+  }
+  TryNextAddress();
 }
 
 void Dial::OnIo(uint32_t /*ready*/) {
@@ -162,6 +199,7 @@ void Dial::Succeed(Connection connection) {
 
 void Dial::Finish() {
   is_done_ = true;
+  handshake_.reset();
   timer_.Cancel();
   if (!resolving_.is_null()) context_.resolving_dials.Erase(std::exchange(resolving_, {}));
   if (connecting_.is_open()) {

@@ -17,6 +17,7 @@
 #include "server/resolver.h"
 #include "server/session_registry.h"
 #include "server/timer_queue.h"
+#include "server/tls_handshake.h"
 #include "server/worker.h"
 
 namespace culvert::server {
@@ -33,7 +34,7 @@ struct DialPlan {
   Duration timeout{};                 // for everything together
 };
 
-class Dial final : private io::IoHandler, private TimerHandler {
+class Dial final : private io::IoHandler, private TimerHandler, private TlsHandshake::Owner {
  public:
   // What was reached so far: a phase and when. Failure names the phase it happened in.
   struct Step {
@@ -41,11 +42,12 @@ class Dial final : private io::IoHandler, private TimerHandler {
     SocketAddress address;  // none in kResolve
     TimePoint at{};
   };
-  // Exactly one of `tcp` and `driver` is set.
+  // Exactly one of `tcp` and `driver` is set; with `driver` perhaps `tls`.
   struct Connection {
     io::TcpSocket tcp;                 // connected
     EndpointDriver* driver = nullptr;
-    StreamHandle stream;               // usable at once; whether anybody answers will be seen
+    StreamHandle stream;               // usable at once; whether anybody answers will be seen, unless there is `tls`
+    std::unique_ptr<TlsStream> tls;    // its handshake went well
     SocketAddress remote;
     TargetState* target = nullptr;
   };
@@ -61,8 +63,8 @@ class Dial final : private io::IoHandler, private TimerHandler {
   [[nodiscard]] bool is_done() const { return is_done_; }
   // REQUIRES: is_done. nullopt: it failed.
   [[nodiscard]] std::optional<Connection> TakeConnection() { return std::exchange(connection_, std::nullopt); }
-  // The last failure: RESOLVE_FAILED, CONNECT_REFUSED, CONNECT_TIMEOUT, UNREACHABLE, or the reason of a socket that could not
-  // be made (socket_status.h; SOCKET_FAILED when that has none).
+  // The last failure: RESOLVE_FAILED, CONNECT_REFUSED, CONNECT_TIMEOUT, UNREACHABLE, with TLS NO_ANSWER and those of
+  // tls_handshake.h, or the reason of a socket that could not be made (socket_status.h; SOCKET_FAILED when that has none).
   [[nodiscard]] const std::string& error_reason() const { return error_reason_; }
   [[nodiscard]] const std::string& error_message() const { return error_message_; }
   [[nodiscard]] ProbeStep::Phase error_phase() const { return error_phase_; }
@@ -77,6 +79,9 @@ class Dial final : private io::IoHandler, private TimerHandler {
   void TryNextAddress();
   void ConnectTcp(const SocketAddress& address);
   void ConnectKcp(const SocketAddress& address);
+  // The end of what is left, shared with the addresses that are still to be tried.
+  [[nodiscard]] TimePoint ShareOfTime() const;
+  void OnHandshakeOver(TlsHandshake& handshake) override;
   void Fail(ProbeStep::Phase phase, const std::string& reason, const std::string& message);
   void FailAddress(ProbeStep::Phase phase, const absl::Status& status);
   void FailTarget();
@@ -95,6 +100,10 @@ class Dial final : private io::IoHandler, private TimerHandler {
   size_t next_address_ = 0;
   SocketAddress trying_;
   io::TcpSocket connecting_;
+  // While a handshake is under way.
+  std::unique_ptr<TlsHandshake> handshake_;
+  EndpointDriver* driver_ = nullptr;
+  StreamHandle stream_;
   bool is_started_ = false;
   bool is_done_ = false;
   std::optional<Connection> connection_;

@@ -28,6 +28,23 @@ DialerRuntime::DialerRuntime(WorkerContext& context, std::shared_ptr<const Diale
 
 DialerRuntime::~DialerRuntime() = default;
 
+void DialerRuntime::set_config(std::shared_ptr<const DialerConfig> config) {
+  if (config->tls != config_->tls) tickets_ = std::make_shared<tls::SessionCache>();
+  config_ = std::move(config);
+}
+
+std::unique_ptr<TlsStream> DialerRuntime::WrapInTls(EndpointDriver& driver, std::unique_ptr<ByteStream> below,
+                                                    const HostPort& target) {
+  if (config_->tls == nullptr) return nullptr;
+  TlsStream::Options options{config_->tls_server_name, tickets_};
+  if (options.server_name.empty()) {
+    options.server_name = target.host;
+    // The dot of a fully qualified name stands in no certificate.
+    if (options.server_name.ends_with('.')) options.server_name.pop_back();
+  }
+  return std::make_unique<TlsStream>(context_, std::move(below), config_->tls, std::move(options), driver);
+}
+
 bool DialerRuntime::MayDial() const {
   return !config_->paused && tally_.everywhere->load(std::memory_order_relaxed) + dials_under_way_ < config_->max_sessions;
 }
@@ -80,6 +97,7 @@ void DialerRuntime::OnSessionClosed(SlotHandle handle, CloseReason reason, const
   const Session* session = context_.sessions->Find(handle);
   if (session == nullptr || session->target == nullptr) return;
   if (final_stats.validated) {
+    if (session->tls != nullptr) return;  // the relay knows more of how it went
     session->target->error_reason.clear();
     session->target->error_message.clear();
     return;

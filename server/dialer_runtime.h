@@ -15,6 +15,7 @@
 #include "server/endpoint_driver.h"
 #include "server/object_tally.h"
 #include "server/session_registry.h"
+#include "server/tls_stream.h"
 #include "server/worker.h"
 
 namespace culvert::server {
@@ -27,8 +28,12 @@ class DialerRuntime final : private EndpointDriver::Owner {
   DialerRuntime& operator=(const DialerRuntime&) = delete;
 
   [[nodiscard]] const std::shared_ptr<const DialerConfig>& config() const { return config_; }
-  // REQUIRES: the same id.
-  void set_config(std::shared_ptr<const DialerConfig> config) { config_ = std::move(config); }
+  // REQUIRES: the same id. Tickets that were got under other TLS settings are forgotten.
+  void set_config(std::shared_ptr<const DialerConfig> config);
+
+  // Brings `below`, a stream to `target`, under TLS. nullptr: the dialer has none.
+  [[nodiscard]] std::unique_ptr<TlsStream> WrapInTls(EndpointDriver& driver, std::unique_ptr<ByteStream> below,
+                                                     const HostPort& target);
 
   // Whether another stream may be opened now: not paused, not at max_sessions.
   [[nodiscard]] bool MayDial() const;
@@ -65,6 +70,8 @@ class DialerRuntime final : private EndpointDriver::Owner {
   std::deque<TargetState> targets_;  // addresses are stable: sessions point at theirs
   size_t next_target_ = 0;
   uint32_t dials_under_way_ = 0;
+  // Connections hold it too: one that began under earlier settings must not leave its tickets to later ones.
+  std::shared_ptr<tls::SessionCache> tickets_ = std::make_shared<tls::SessionCache>();
   std::array<std::unique_ptr<EndpointDriver>, 2> drivers_;  // IPv4, IPv6
 };
 

@@ -39,6 +39,7 @@ EndpointDriver::EndpointDriver(WorkerContext& context, io::UdpSocket socket, std
 }
 
 EndpointDriver::~EndpointDriver() {
+  lingering_.clear();
   context_.reactor->Remove(socket_.fd());
   std::erase(context_.dirty_drivers, this);
 }
@@ -89,6 +90,12 @@ void EndpointDriver::Detach(StreamHandle stream) {
   if (Slot* slot = FindSlot(stream)) slot->object = nullptr;
 }
 
+bool EndpointDriver::SetSession(StreamHandle stream, SlotHandle session) {
+  Slot* slot = FindSlot(stream);
+  if (slot != nullptr) slot->session = session;
+  return slot != nullptr;
+}
+
 EndpointDriver::Slot* EndpointDriver::FindSlot(StreamHandle stream) {
   if (stream.index >= slots_.size() || slots_[stream.index].generation != stream.generation) return nullptr;
   return &slots_[stream.index];
@@ -130,6 +137,7 @@ bool EndpointDriver::Send() {
 
 bool EndpointDriver::Settle() {
   is_dirty_ = false;
+  std::erase_if(lingering_, [](const std::unique_ptr<Lingering>& one) { return one->is_done(); });
   bool is_blocked = waits_for_writable_;
   for (int i = 0; i < kMaxFlushes && !is_blocked; ++i) {
     endpoint_->Flush(context_.now, batch_);
@@ -144,6 +152,7 @@ bool EndpointDriver::Settle() {
 }
 
 void EndpointDriver::Shutdown(CloseReason reason) {
+  lingering_.clear();  // resets what it did not get through
   std::vector<StreamHandle> streams;
   endpoint_->StopAccepting();
   endpoint_->ForEachSession(context_.now, [&streams](const SessionStats& stats) { streams.push_back(stats.stream); });

@@ -16,6 +16,7 @@
 #include "core/io/reactor.h"
 #include "core/io/udp_socket.h"
 #include "core/transport/endpoint.h"
+#include "server/lingering.h"
 #include "server/object_tally.h"
 #include "server/source_filter.h"
 #include "server/timer_queue.h"
@@ -25,7 +26,7 @@ namespace culvert::server {
 class EndpointStream;
 struct WorkerContext;
 
-class EndpointDriver final : private io::IoHandler, private TimerHandler {
+class EndpointDriver final : public LingeringKeeper, private io::IoHandler, private TimerHandler {
  public:
   class Owner {
    public:
@@ -56,6 +57,11 @@ class EndpointDriver final : private io::IoHandler, private TimerHandler {
   void Attach(StreamHandle stream, EndpointStream* object, SlotHandle session);
   // The object is gone; the session stays until the endpoint has ended it.
   void Detach(StreamHandle stream);
+
+  // Ties the end of a stream that is attached to `session`. False: the endpoint has ended it already.
+  [[nodiscard]] bool SetSession(StreamHandle stream, SlotHandle session);
+  // Kept at most until Shutdown.
+  void Keep(std::unique_ptr<Lingering> lingering) override { lingering_.push_back(std::move(lingering)); }
 
   // Hands out events, at most kMaxEvents; true: there may be more.
   [[nodiscard]] bool DispatchEvents();
@@ -95,6 +101,7 @@ class EndpointDriver final : private io::IoHandler, private TimerHandler {
   io::SendBatch batch_;
   Timer timer_;
   std::vector<Slot> slots_;  // by the index of the stream's handle
+  std::vector<std::unique_ptr<Lingering>> lingering_;
   uint64_t refused_sources_ = 0;  // datagrams that never reached the endpoint
   bool is_dirty_ = false;
   bool waits_for_writable_ = false;

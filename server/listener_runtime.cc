@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "core/kcp/endpoint.h"
 #include "server/worker_context.h"
@@ -16,6 +17,8 @@ constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
 // The endpoint's own limit is the most a listener can be set to; the one that was set may change while sessions live, and is
 // kept in Admits. Peers that have not proved their address are limited by the endpoint.
 constexpr uint32_t kEndpointMaxSessions = 1'000'000;
+// At most one line in so long, whatever peers do.
+constexpr Duration kLogInterval = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -52,7 +55,7 @@ ObjectCounters ListenerRuntime::Counters() const {
 }
 
 bool ListenerRuntime::Admits() {
-  return !config_->paused && tally_.everywhere->load(std::memory_order_relaxed) < config_->max_sessions && host_.WantsStream(*this);
+  return !config_->paused && handshakes_.size() < kMaxHandshakes && tally_.everywhere->load(std::memory_order_relaxed) < config_->max_sessions && host_.WantsStream(*this);
 }
 
 void ListenerRuntime::OnOpened(EndpointDriver& driver, StreamHandle stream) {
@@ -64,8 +67,54 @@ void ListenerRuntime::OnOpened(EndpointDriver& driver, StreamHandle stream) {
     driver.MarkDirty();
     return;
   }
+  if (config_->tls != nullptr) return BeginHandshake(driver, stream, stats->peer);
   host_.OnAccepted(*this, OpenEndpointSession(context_, driver, stream, stats->peer,
                                               {.listener = config_, .tally = &tally_}));
+}
+
+void ListenerRuntime::BeginHandshake(EndpointDriver& driver, StreamHandle stream, const SocketAddress& peer) {
+  SessionStream opened =
+      OpenEndpointSession(context_, driver, stream, peer, {.listener = config_, .tally = &tally_});
+  auto tls = std::make_unique<TlsStream>(context_, std::move(opened.stream), config_->tls, TlsStream::Options{}, driver);
+  auto handshake = std::make_unique<TlsHandshake>(context_, std::move(tls), context_.now + kHandshakeTimeout,
+                                                  static_cast<TlsHandshake::Owner&>(*this));
+  const TlsHandshake* key = handshake.get();
+  handshakes_[key] = {std::move(handshake), opened.session};
+}
+
+void ListenerRuntime::OnHandshakeOver(TlsHandshake& handshake) {
+  const auto node = handshakes_.extract(&handshake);
+  const SlotHandle handle = node.mapped().session;
+  Session* session = context_.sessions->Find(handle);
+  if (!handshake.error_reason().empty()) {
+    ++tally_.counters.tls_failed;
+    LogFailure(handshake, session != nullptr ? session->remote : SocketAddress());
+    return;
+  }
+  std::unique_ptr<TlsStream> stream = handshake.TakeStream();
+  ++tally_.counters.tls_handshakes;
+  if (stream->session()->info.resumed) ++tally_.counters.tls_resumed;
+  if (session != nullptr) session->tls = stream->session();
+  // Much may have changed in the meantime.
+  if (config_->paused || !host_.WantsStream(*this)) {
+    tally_.OnFailed();
+    return stream->Reset(CloseReason::kAborted);
+  }
+  const TlsStream* shown = stream.get();
+  host_.OnAccepted(*this, {std::move(stream), handle, shown});
+}
+
+void ListenerRuntime::LogFailure(const TlsHandshake& handshake, const SocketAddress& peer) {
+  if (context_.now < next_log_at_) {
+    ++failures_not_logged_;
+    return;
+  }
+  next_log_at_ = context_.now + kLogInterval;
+  Log(LogLevel::kWarning, "listener", handshake.error_message(),
+      {{"listener", config_->id.name},
+       {"peer", peer.ToString()},
+       {"reason", handshake.error_reason()},
+       {"others", std::to_string(std::exchange(failures_not_logged_, 0))}});
 }
 
 void ListenerRuntime::OnSessionClosed(SlotHandle /*session*/, CloseReason /*reason*/, const SessionStats& /*stats*/) {}
@@ -101,6 +150,7 @@ void ListenerRuntime::OnTimer(TimePoint /*now*/) {
 }
 
 void ListenerRuntime::StopAccepting() {
+  handshakes_.clear();
   if (driver_) driver_->endpoint().StopAccepting();
   if (!tcp_.is_open()) return;
   context_.reactor->Remove(tcp_.fd());

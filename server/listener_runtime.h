@@ -1,9 +1,11 @@
-// ListenerRuntime: a listener on one worker: its socket, who comes in through it, and the limit on how many.
+// ListenerRuntime: a listener on one worker: its socket, who comes in through it, and the limit on how many. With TLS, who
+// comes in first does the handshake: nothing is dialled for a peer that does not get through it (reliability.md T03).
 // Thread: confined to one worker.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <unordered_map>
 
 #include "absl/status/statusor.h"
 #include "core/io/reactor.h"
@@ -13,12 +15,21 @@
 #include "server/object_tally.h"
 #include "server/session_streams.h"
 #include "server/timer_queue.h"
+#include "server/tls_handshake.h"
 #include "server/worker.h"
 
 namespace culvert::server {
 
-class ListenerRuntime final : private EndpointDriver::Owner, private io::IoHandler, private TimerHandler {
+class ListenerRuntime final : private EndpointDriver::Owner,
+                              private io::IoHandler,
+                              private TimerHandler,
+                              private TlsHandshake::Owner {
  public:
+  // Handshakes at a time. Each holds some 30 KiB.
+  static constexpr size_t kMaxHandshakes = 2048;
+  // How long one may take.
+  static constexpr Duration kHandshakeTimeout = std::chrono::seconds(8);
+
   class Host {
    public:
     // Whether a stream that comes in through `listener` has somewhere to go.
@@ -60,6 +71,14 @@ class ListenerRuntime final : private EndpointDriver::Owner, private io::IoHandl
   void OnSessionClosed(SlotHandle session, CloseReason reason, const SessionStats& final_stats) override;
   void OnIo(uint32_t ready) override;
   void OnTimer(TimePoint now) override;
+  void BeginHandshake(EndpointDriver& driver, StreamHandle stream, const SocketAddress& peer);
+  void OnHandshakeOver(TlsHandshake& handshake) override;
+  void LogFailure(const TlsHandshake& handshake, const SocketAddress& peer);
+
+  struct Handshake {
+    std::unique_ptr<TlsHandshake> handshake;
+    SlotHandle session;
+  };
 
   WorkerContext& context_;
   Host& host_;
@@ -68,6 +87,9 @@ class ListenerRuntime final : private EndpointDriver::Owner, private io::IoHandl
   Timer resume_timer_;
   io::TcpListenSocket tcp_;
   std::unique_ptr<EndpointDriver> driver_;
+  std::unordered_map<const TlsHandshake*, Handshake> handshakes_;  // their streams are the driver's
+  TimePoint next_log_at_{};
+  uint64_t failures_not_logged_ = 0;
 };
 
 }  // namespace culvert::server

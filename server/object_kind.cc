@@ -72,6 +72,12 @@ v1::KcpSpec* MutableKcpOf(v1::Object& object) {
                                : object.mutable_dialer()->mutable_spec()->mutable_kcp();
 }
 
+const v1::TlsSpec* TlsOf(const v1::Object& object) {
+  if (object.has_listener() && object.listener().spec().has_tls()) return &object.listener().spec().tls();
+  if (object.has_dialer() && object.dialer().spec().has_tls()) return &object.dialer().spec().tls();
+  return nullptr;
+}
+
 std::string StripCollection(std::string_view name, std::string_view collection) {
   if (name.size() > collection.size() && name.starts_with(collection) && name[collection.size()] == '/') {
     name.remove_prefix(collection.size() + 1);

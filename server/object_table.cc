@@ -37,6 +37,11 @@ std::vector<ObjectKey> ObjectTable::ReferrersOf(const ObjectKey& key) const {
   return referrers;
 }
 
+bool IsInsecure(const Entry& entry) {
+  if (entry.tls != nullptr) return entry.object.has_dialer() && entry.object.dialer().spec().insecure();
+  return entry.kcp != nullptr && entry.kcp->is_unkeyed();
+}
+
 v1::Object RedactedObject(const Entry& entry) {
   v1::Object object = entry.object;
   RedactSecrets(object);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/kcp/config.h"
+#include "core/tls/tls_context.h"
 #include "culvert/v1/config.pb.h"
 #include "server/object_kind.h"
 
@@ -21,6 +22,9 @@ struct Entry {
   // Keyed hash of the content of spec.kcp.seed_file, so that a rotated file is a change though the spec is the same.
   uint64_t seed_file_fingerprint = 0;
   std::shared_ptr<const kcp::KcpConfig> kcp;  // transport KCP
+  // For new handshakes; nullptr: no TLS. Another one takes its place when the files change (tls_reload.h).
+  std::shared_ptr<const tls::TlsContext> tls;
+  uint64_t tls_fingerprint = 0;               // of the files (tls_files.h)
 };
 using EntryPtr = std::shared_ptr<const Entry>;
 
@@ -42,6 +46,9 @@ class ObjectTable {
  private:
   std::map<ObjectKey, EntryPtr> entries_;
 };
+
+// Whether nobody is verified: neither a secret seed nor TLS, or a dialer's TLS without verification.
+bool IsInsecure(const Entry& entry);
 
 // A copy without secrets, as every reader of the API gets it.
 v1::Object RedactedObject(const Entry& entry);

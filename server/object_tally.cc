@@ -19,6 +19,9 @@ ObjectCounters& ObjectCounters::operator+=(const ObjectCounters& other) {
   closed += other.closed;
   failed += other.failed;
   active += other.active;
+  tls_handshakes += other.tls_handshakes;
+  tls_resumed += other.tls_resumed;
+  tls_failed += other.tls_failed;
   for (size_t i = 0; i < dropped.size(); ++i) dropped[i] += other.dropped[i];
   return *this;
 }

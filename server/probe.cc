@@ -10,6 +10,14 @@ namespace culvert::server {
 
 using Phase = ProbeStep::Phase;
 
+namespace {
+
+// How long a far side may take to refuse us after the handshake: one more such, within bounds.
+constexpr Duration kLeastVerdictTime = std::chrono::milliseconds(50);
+constexpr Duration kMostVerdictTime = std::chrono::seconds(1);
+
+}  // namespace
+
 ProbeRun::ProbeRun(WorkerContext& context, ProbeRequest request, std::function<void(ProbeStep)> on_step)
     : context_(context),
       request_(std::move(request)),
@@ -23,6 +31,7 @@ ProbeRun::ProbeRun(WorkerContext& context, ProbeRequest request, std::function<v
 ProbeRun::~ProbeRun() {
   dial_.reset();
   object_.reset();
+  tls_.reset();
   dialer_.Shutdown(CloseReason::kLocal);
 }
 
@@ -54,12 +63,14 @@ bool ProbeRun::Run() {
     OnDialled();
     return is_done_;
   }
+  if (tls_) {
+    LookAtTls();
+    return is_done_;
+  }
   const auto stats = driver_->endpoint().GetStats(context_.now, stream_);
   if (stats && (stats->validated || stats->rx_datagrams > 0)) {
     TellStep(Phase::kHandshake, remote_, context_.now);
-    ProbeStep ready = NewStep(Phase::kReady, remote_, context_.now);
-    ready.stats = *stats;
-    EndAttempt(std::move(ready));
+    OnReady(*stats);
   } else if (is_overdue_ || !stats) {
     ProbeStep failed = NewStep(Phase::kHandshake, remote_, context_.now);
     failed.error_reason = "NO_ANSWER";
@@ -67,6 +78,29 @@ bool ProbeRun::Run() {
     EndAttempt(std::move(failed));
   }
   return is_done_;
+}
+
+void ProbeRun::OnReady(const SessionStats& stats) {
+  ProbeStep ready = NewStep(Phase::kReady, remote_, context_.now);
+  ready.stats = stats;
+  if (tls_) ready.tls = tls_->session();
+  EndAttempt(std::move(ready));
+}
+
+// What the far side says first is read for the alert that may be in it, and thrown away.
+void ProbeRun::LookAtTls() {
+  ByteView view;
+  while (tls_->Peek(TlsStream::kMaxOpenedBytes, std::span(&view, 1)) > 0) tls_->Consume(view.size());
+  if (tls_->failure() != tls::TlsFailure::kNone) {
+    ProbeStep failed = NewStep(Phase::kReady, remote_, context_.now);
+    failed.error_reason = tls::TlsFailureName(tls_->failure());
+    failed.error_message = tls_->failure_message();
+    EndAttempt(std::move(failed));
+  } else if (is_overdue_ || tls_->AtEnd() || tls_->IsBroken()) {
+    // That what lies behind the far side ends the stream is no refusal of ours.
+    const auto stats = driver_->endpoint().GetStats(context_.now, stream_);
+    OnReady(stats ? *stats : SessionStats());
+  }
 }
 
 void ProbeRun::OnDialled() {
@@ -82,6 +116,13 @@ void ProbeRun::OnDialled() {
   if (connection->driver != nullptr) {
     driver_ = connection->driver;
     stream_ = connection->stream;
+    if (connection->tls != nullptr) {
+      tls_ = std::move(connection->tls);
+      tls_->set_observer(this);
+      // A verdict takes the way back and forth once more.
+      timer_.Set(context_.now + std::clamp(tls_->session()->handshake_time, kLeastVerdictTime, kMostVerdictTime));
+      return;
+    }
     object_ = std::make_unique<EndpointStream>(context_, *driver_, stream_, SlotHandle{});
     return;
   }
@@ -121,6 +162,10 @@ void ProbeRun::EndAttempt(ProbeStep step) {
   if (object_) {
     object_->Close();
     object_.reset();
+  }
+  if (tls_) {
+    tls_->Close();
+    tls_.reset();
   }
   step.last = IsLastAttempt();
   is_done_ = step.last;

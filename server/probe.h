@@ -1,5 +1,6 @@
 // ProbeRun: tries the targets of a dialer one after the other and tells what happens, without touching the dialer that runs.
-// Over mKCP "answered" means that an authentic datagram came back.
+// Over mKCP "answered" means that an authentic datagram came back; with TLS, that the handshake is done and the far side did not
+// refuse us right after it (in TLS 1.3 it judges our certificate only then).
 // Thread: confined to one worker.
 #pragma once
 
@@ -32,6 +33,8 @@ class ProbeRun final : private StreamObserver, private TimerHandler {
   void OnTimer(TimePoint now) override;
   void BeginAttempt();
   void OnDialled();
+  void LookAtTls();
+  void OnReady(const SessionStats& stats);
   void TellStep(ProbeStep::Phase phase, const SocketAddress& address, TimePoint at);
   void EndAttempt(ProbeStep step);
   [[nodiscard]] bool IsLastAttempt() const;
@@ -53,6 +56,7 @@ class ProbeRun final : private StreamObserver, private TimerHandler {
   StreamHandle stream_;
   SocketAddress remote_;
   std::unique_ptr<EndpointStream> object_;
+  std::unique_ptr<TlsStream> tls_;  // while a refusal may still come
   bool is_overdue_ = false;
   bool is_done_ = false;
 };

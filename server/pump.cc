@@ -30,7 +30,13 @@ bool Pump::Run(TimePoint now) {
     }
   }
   for (Direction& direction : directions_) {
-    if (!is_done_ && !direction.has_ended && direction.from->AtEnd()) OnEnd(direction, now);
+    if (is_done_) break;
+    if (!direction.has_ended) {
+      if (direction.from->AtEnd()) OnEnd(direction, now);
+    } else if (!Reverse(direction).discards && !direction.from->CanHalfClose()) {
+      // It finished sending, and now its session is gone as well: what the other side says reaches nobody.
+      OnSessionOver(direction, now);
+    }
   }
   if (!is_done_ && lingering_ != nullptr) CheckLinger(now);
   return more && !is_done_;
@@ -79,17 +85,21 @@ void Pump::OnEnd(Direction& direction, TimePoint now) {
   if (!direction.from->CanHalfClose()) {
     // Its session is over in both directions: what the other side still says can reach nobody.
     if (!direction.to->CanHalfClose()) return CloseBoth();
-    direction.from->Close();  // answers the peer at once
     direction.to->FinishWriting();
-    // Closing with unread bytes would reset the connection and take away what was just written; so read on for a while.
-    reverse.discards = true;
-    discard_until_ = now + options_.half_close_linger;
-    return;
+    return OnSessionOver(direction, now);
   }
   if (direction.to->CanHalfClose()) return direction.to->FinishWriting();
   lingering_ = &direction;
   linger_until_ = now + options_.half_close_linger;
   linger_check_at_ = now;
+}
+
+// The other side has its end already.
+void Pump::OnSessionOver(Direction& direction, TimePoint now) {
+  direction.from->Close();  // answers the peer at once
+  // Closing with unread bytes would reset the connection and take away what was just written; so read on for a while.
+  Reverse(direction).discards = true;
+  discard_until_ = now + options_.half_close_linger;
 }
 
 void Pump::OnBroken(Direction& from_broken) {

@@ -4,11 +4,11 @@
 // here. Fairness: a turn moves at most kTurnBytes each way.
 //
 // How it ends:
-//   one side finishes, both can half-close   the other is told; the pair ends when both directions have
+//   one side finishes, both can half-close   the other is told; the pair ends when both directions have (TCP, TLS over mKCP)
 //   one side finishes, the other cannot be   once what was sent is acknowledged and the way back has been silent for
 //   half-closed (mKCP has no such thing)     half_close_linger, the other is closed (quirks K22)
-//   a side without half-close finishes       the whole session is over: the other side gets the end, what it still says is
-//                                            discarded for at most half_close_linger, then it is closed
+//   a side without half-close finishes,      the whole session is over: the other side gets the end, what it still says is
+//   or one that finished loses it            discarded for at most half_close_linger, then it is closed
 //   a side breaks                            the other is reset, so that no cut stream looks complete; if the broken side had
 //                                            finished sending before, the other gets the end in order instead
 //   both directions silent for idle_timeout  both are closed
@@ -68,6 +68,7 @@ class Pump {
   [[nodiscard]] bool Move(Direction& direction, TimePoint now);
   [[nodiscard]] bool Discard(Direction& direction);
   void OnEnd(Direction& direction, TimePoint now);
+  void OnSessionOver(Direction& direction, TimePoint now);
   void OnBroken(Direction& from_broken);
   void CheckLinger(TimePoint now);
   void CloseBoth();

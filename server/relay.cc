@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "server/dialer_runtime.h"
 #include "server/worker_context.h"
 
@@ -53,7 +54,19 @@ bool Relay::Run() {
   Account();
   Arm();
   is_done_ = pump_->is_done();
+  if (far_target_ != nullptr && (is_done_ || counted_from_far_ > 0)) JudgeTarget();
   return more;
+}
+
+void Relay::JudgeTarget() {
+  TargetState& target = *std::exchange(far_target_, nullptr);
+  if (far_.tls->failure() != tls::TlsFailure::kNone) {
+    parties_.dialer->OnTargetFailed(target, std::string(tls::TlsFailureName(far_.tls->failure())),
+                                    absl::StrCat("TLS with ", target.target.ToString(), ": ", far_.tls->failure_message()));
+    return;
+  }
+  target.error_reason.clear();
+  target.error_message.clear();
 }
 
 void Relay::OnDialled() {
@@ -74,9 +87,15 @@ void Relay::OnDialled() {
     session.dialer = parties_.dialer->config();
     session.target = connection->target;
   }
-  far_ = connection->driver != nullptr
-             ? OpenEndpointSession(context_, *connection->driver, connection->stream, connection->remote, std::move(session))
-             : OpenTcpSession(context_, std::move(connection->tcp), connection->remote, std::move(session));
+  if (connection->driver == nullptr) {
+    far_ = OpenTcpSession(context_, std::move(connection->tcp), connection->remote, std::move(session));
+  } else if (connection->tls == nullptr) {
+    far_ = OpenEndpointSession(context_, *connection->driver, connection->stream, connection->remote, std::move(session));
+  } else {
+    far_ = OpenTlsSession(context_, *connection->driver, connection->stream, connection->remote, std::move(connection->tls),
+                          std::move(session));
+    far_target_ = connection->target;
+  }
   far_.stream->set_observer(this);
   pump_.emplace(*near_.stream, *far_.stream, options_, context_.now);
   parties_.forward->tally.OnOpened();

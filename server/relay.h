@@ -65,6 +65,8 @@ class Relay final : private StreamObserver, private TimerHandler {
   void OnStreamReady() override { host_.Schedule(handle_); }
   void OnTimer(TimePoint now) override;
   void OnDialled();
+  // What came of a dialer's TLS session after its handshake: only then the far side's verdict on our certificate shows.
+  void JudgeTarget();
   void Account();
   void Arm();
 
@@ -79,6 +81,7 @@ class Relay final : private StreamObserver, private TimerHandler {
   SessionStream far_;
   std::optional<Dial> dial_;
   std::optional<Pump> pump_;
+  TargetState* far_target_ = nullptr;  // of a dialer with TLS, until it is judged
   uint64_t counted_from_near_ = 0;
   uint64_t counted_from_far_ = 0;
   bool is_done_ = false;

@@ -135,10 +135,11 @@ const BoundListener* RunningState::SocketsOf(const std::string& listener) const 
   return found == sockets_.end() ? nullptr : found->second.get();
 }
 
-v1::Object RunningState::View(const Entry& entry, const MergedReport& report) {
+v1::Object RunningState::View(const Entry& entry, const MergedReport& report, const std::string& reload_fault) {
   const ObjectKey key = KeyOf(entry.object);
   StatusInputs inputs;
   inputs.entry = &entry;
+  inputs.reload_fault = reload_fault;
   inputs.now_unix_ns = io::UnixNanoseconds();
   inputs.counters = CountersIn(report.listeners, report.dialers, report.forwards, key);
   if (const auto carried = carried_.find(key); carried != carried_.end()) inputs.counters += carried->second;

@@ -39,8 +39,8 @@ class RunningState {
   void Commit(const ChangePlan& plan, Prepared prepared, const WorkerReport& gone);
 
   const BoundListener* SocketsOf(const std::string& listener) const;
-  // Object with status; `report` may lack it, when it is new.
-  v1::Object View(const Entry& entry, const MergedReport& report);
+  // Object with status; `report` may lack it, when it is new. `reload_fault`: see status_view.h.
+  v1::Object View(const Entry& entry, const MergedReport& report, const std::string& reload_fault = "");
   // A deleted object as it was, with its final counters.
   v1::Object FinalView(const Entry& entry, const WorkerReport& gone);
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -23,9 +24,8 @@ absl::Status Unreadable(const std::string& path, const std::string& field, const
       .Build();
 }
 
-// Fills `content` with at most one byte more than is allowed. 0, or errno.
+// Fills `content`, which the caller has made one byte longer than is allowed, and cuts it to what there was. 0, or errno.
 int ReadAll(int fd, std::string& content) {
-  content.resize(kMaxSeedFileBytes + 1);
   size_t size = 0;
   while (size < content.size()) {
     const ssize_t got = read(fd, content.data() + size, content.size() - size);
@@ -40,7 +40,7 @@ int ReadAll(int fd, std::string& content) {
 
 }  // namespace
 
-absl::StatusOr<std::string> ReadSeedFile(const std::string& path, const std::string& field) {
+absl::StatusOr<std::string> ReadCredentialFile(const std::string& path, const std::string& field, size_t max_bytes) {
   // O_NONBLOCK: a FIFO without a writer must not hold up the control thread.
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) return Unreadable(path, field, std::strerror(errno));
@@ -51,13 +51,27 @@ absl::StatusOr<std::string> ReadSeedFile(const std::string& path, const std::str
     close(fd);
     return Unreadable(path, field, "not a regular file");
   }
-  if (error == 0) error = ReadAll(fd, content);
+  if (error == 0) {
+    // Of the file's size where that is known: nothing is left behind by a string that had to grow.
+    const auto size = static_cast<size_t>(std::max<off_t>(info.st_size, 0));
+    content.resize(std::min(size, max_bytes) + 1);
+    error = ReadAll(fd, content);
+  }
   close(fd);
   if (error != 0) return Unreadable(path, field, std::strerror(error));
-  if (content.size() > kMaxSeedFileBytes) {
+  if (content.size() > max_bytes || content.size() > static_cast<size_t>(info.st_size)) {
+    const bool is_long = content.size() > max_bytes;
     Erase(content);
-    return Unreadable(path, field, "is longer than " + std::to_string(kMaxSeedFileBytes) + " bytes");
+    return Unreadable(path, field,
+                      is_long ? "is longer than " + std::to_string(max_bytes) + " bytes" : "is being written to");
   }
+  return content;
+}
+
+absl::StatusOr<std::string> ReadSeedFile(const std::string& path, const std::string& field) {
+  absl::StatusOr<std::string> read = ReadCredentialFile(path, field, kMaxSeedFileBytes);
+  if (!read.ok()) return read;
+  std::string content = *std::move(read);
   if (content.ends_with('\n')) content.pop_back();
   if (content.ends_with('\r')) content.pop_back();
   return content;

@@ -94,6 +94,7 @@ SessionSnapshot SessionRegistry::SnapshotOf(SlotHandle handle, const Session& se
   snapshot.remote = session.remote;
   snapshot.worker = worker_;
   snapshot.opened_at_unix_ns = session.opened_at_unix_ns;
+  snapshot.tls = session.tls;
   snapshot.stats = stats;
   return snapshot;
 }

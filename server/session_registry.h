@@ -41,6 +41,7 @@ struct Session {
   int64_t opened_at_unix_ns = 0;
   ObjectTally* tally = nullptr;       // of the listener or dialer, or of all direct sessions; outlives the session
   TargetState* target = nullptr;      // of a dialer; outlives the session
+  std::shared_ptr<const SessionTls> tls;  // nullptr: none, or not yet
   SlotHandle relay;                   // what joins it to its other half; stale or null: none
   const TcpStream* tcp = nullptr;     // one of the two is set
   EndpointDriver* driver = nullptr;

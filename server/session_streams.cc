@@ -5,6 +5,7 @@
 #include "server/endpoint_driver.h"
 #include "server/endpoint_stream.h"
 #include "server/tcp_stream.h"
+#include "server/tls_stream.h"
 #include "server/worker_context.h"
 
 namespace culvert::server {
@@ -19,15 +20,34 @@ SessionStream OpenTcpSession(WorkerContext& context, io::TcpSocket socket, const
   return {std::move(stream), handle};
 }
 
-SessionStream OpenEndpointSession(WorkerContext& context, EndpointDriver& driver, StreamHandle stream,
-                                  const SocketAddress& remote, Session session) {
+namespace {
+
+SlotHandle Register(WorkerContext& context, EndpointDriver& driver, StreamHandle stream, const SocketAddress& remote,
+                    Session session) {
   session.transport = Transport::kKcp;
   session.local = driver.socket().local_address();
   session.remote = remote;
   session.driver = &driver;
   session.stream = stream;
-  const SlotHandle handle = context.sessions->Begin(std::move(session));
+  return context.sessions->Begin(std::move(session));
+}
+
+}  // namespace
+
+SessionStream OpenEndpointSession(WorkerContext& context, EndpointDriver& driver, StreamHandle stream,
+                                  const SocketAddress& remote, Session session) {
+  const SlotHandle handle = Register(context, driver, stream, remote, std::move(session));
   return {std::make_unique<EndpointStream>(context, driver, stream, handle), handle};
+}
+
+SessionStream OpenTlsSession(WorkerContext& context, EndpointDriver& driver, StreamHandle stream, const SocketAddress& remote,
+                             std::unique_ptr<TlsStream> tls, Session session) {
+  session.tls = tls->session();
+  const SlotHandle handle = Register(context, driver, stream, remote, std::move(session));
+  // The endpoint may have ended it since; whoever uses the stream finds it broken.
+  if (!driver.SetSession(stream, handle)) context.sessions->End(handle, {});
+  const TlsStream* shown = tls.get();
+  return {std::move(tls), handle, shown};
 }
 
 }  // namespace culvert::server

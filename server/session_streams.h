@@ -11,16 +11,21 @@
 namespace culvert::server {
 
 class EndpointDriver;
+class TlsStream;
 struct WorkerContext;
 
 struct SessionStream {
   std::unique_ptr<ByteStream> stream;
   SlotHandle session;
+  const TlsStream* tls = nullptr;  // `stream`, if it is one
 };
 
 // `session` says whose it is; addresses and the links to the stream are filled in here.
 SessionStream OpenTcpSession(WorkerContext& context, io::TcpSocket socket, const SocketAddress& remote, Session session);
 SessionStream OpenEndpointSession(WorkerContext& context, EndpointDriver& driver, StreamHandle stream,
                                   const SocketAddress& remote, Session session);
+// As above for a stream whose handshake went well before it became a session.
+SessionStream OpenTlsSession(WorkerContext& context, EndpointDriver& driver, StreamHandle stream, const SocketAddress& remote,
+                             std::unique_ptr<TlsStream> tls, Session session);
 
 }  // namespace culvert::server

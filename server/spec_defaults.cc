@@ -15,8 +15,18 @@ template <typename Spec>
 void FillTransport(Spec& spec) {
   if (spec.stream_header() == v1::STREAM_HEADER_UNSPECIFIED) spec.set_stream_header(v1::STREAM_HEADER_NONE);
   if (spec.transport() == v1::TRANSPORT_KCP) *spec.mutable_kcp() = WithDefaults(std::move(*spec.mutable_kcp()));
+  if (spec.has_tls()) *spec.mutable_tls() = WithDefaults(std::move(*spec.mutable_tls()));
   spec.mutable_socket();
   if (spec.max_sessions() == 0) spec.set_max_sessions(kDefaultMaxSessions);
+}
+
+// What new handshakes show; who may come in is the rest, and a change of that ends sessions.
+template <typename Spec>
+void ForgetShown(Spec& spec) {
+  if (!spec.has_tls()) return;
+  spec.mutable_tls()->clear_certificate_file();
+  spec.mutable_tls()->clear_private_key_file();
+  spec.mutable_tls()->clear_alpn();
 }
 
 bool SameMeaning(v1::ListenerSpec before, v1::ListenerSpec after) {
@@ -24,6 +34,7 @@ bool SameMeaning(v1::ListenerSpec before, v1::ListenerSpec after) {
     *spec = WithDefaults(std::move(*spec));
     spec->clear_paused();
     spec->clear_max_sessions();
+    ForgetShown(*spec);
   }
   return MessageDifferencer::Equals(before, after);
 }
@@ -34,6 +45,7 @@ bool SameMeaning(v1::DialerSpec before, v1::DialerSpec after) {
     spec->clear_paused();
     spec->clear_max_sessions();
     spec->clear_dial_timeout();
+    ForgetShown(*spec);
   }
   return MessageDifferencer::Equals(before, after);
 }
@@ -47,6 +59,15 @@ v1::KcpSpec WithDefaults(v1::KcpSpec spec) {
   if (!spec.has_tick_interval()) *spec.mutable_tick_interval() = TimeUtil::MillisecondsToDuration(50);
   if (spec.congestion_control() == v1::CONGESTION_CONTROL_UNSPECIFIED) {
     spec.set_congestion_control(v1::CONGESTION_CONTROL_BBR);
+  }
+  return spec;
+}
+
+v1::TlsSpec WithDefaults(v1::TlsSpec spec) {
+  // XTLS means the same.
+  spec.set_mode(v1::TLS_MODE_TLS);
+  if (spec.alpn().empty()) {
+    for (const char* protocol : {"h2", "http/1.1"}) spec.add_alpn(protocol);  // v2ray's (spec/tls.md section 1.1)
   }
   return spec;
 }

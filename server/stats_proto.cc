@@ -108,6 +108,18 @@ v1::PathStats ToPathStats(const SessionStats& stats) {
   return path;
 }
 
+v1::TlsSession ToProto(const SessionTls& from) {
+  v1::TlsSession tls;
+  tls.set_version(std::string(from.info.version));
+  tls.set_cipher(std::string(from.info.cipher));
+  tls.set_alpn(from.info.alpn);
+  tls.set_server_name(from.info.server_name);
+  tls.set_peer_name(from.info.peer_name);
+  tls.set_resumed(from.info.resumed);
+  *tls.mutable_handshake_time() = ToProto(from.handshake_time);
+  return tls;
+}
+
 v1::Session ToProto(const SessionSnapshot& from) {
   v1::Session session;
   session.set_name("sessions/" + from.id);
@@ -127,6 +139,7 @@ v1::Session ToProto(const SessionSnapshot& from) {
   session.set_worker(from.worker);
   session.set_validated(from.stats.validated);
   session.set_insecure(from.insecure);
+  if (from.tls != nullptr) *session.mutable_tls() = ToProto(*from.tls);
   return session;
 }
 

@@ -6,6 +6,8 @@
 #include "absl/strings/str_format.h"
 #include "core/transport/datagram.h"
 #include "server/stats_proto.h"
+#include "server/tls_status.h"
+#include "server/validate_tls.h"
 
 namespace culvert::server {
 namespace {
@@ -59,6 +61,9 @@ class Conditions {
     *condition.mutable_last_transition_time() = ToTimestamp(memory_.TransitionTime(type, status, now_unix_ns_));
     condition.set_observed_generation(generation_);
   }
+  void Add(TlsCondition condition) {
+    Add(condition.type, condition.status, condition.reason, std::move(condition.message));
+  }
   void AddReady(bool is_ready, const char* reason, std::string message) {
     Add("Ready", is_ready ? v1::Condition::STATUS_TRUE : v1::Condition::STATUS_FALSE, reason, std::move(message));
   }
@@ -70,13 +75,11 @@ class Conditions {
       Add("BuffersGranted", v1::Condition::STATUS_FALSE, "BelowRequest", BuffersText(missing));
     }
   }
-  void AddSecure(const Entry& entry) {
-    if (entry.kcp == nullptr) return;
-    if (entry.kcp->is_unkeyed()) {
-      Add("Secure", v1::Condition::STATUS_FALSE, "Unkeyed", "no secret seed: anyone who reaches the port can use it");
-    } else {
-      Add("Secure", v1::Condition::STATUS_TRUE, "Keyed", "AES-128-GCM");
-    }
+  void AddSecurity(const StatusInputs& inputs) {
+    if (inputs.entry->kcp == nullptr) return;
+    Add(SecureCondition(*inputs.entry));
+    if (inputs.entry->tls == nullptr) return;
+    for (TlsCondition& condition : TlsConditions(*inputs.entry, inputs.reload_fault, now_unix_ns_)) Add(std::move(condition));
   }
 
  private:
@@ -94,6 +97,7 @@ void FillListener(const StatusInputs& inputs, v1::Listener& listener, ConditionM
     const uint64_t count = inputs.counters.dropped[i];
     if (count > 0) (*status.mutable_dropped_datagrams())[std::string(DropReasonName(static_cast<DropReason>(i)))] = count;
   }
+  if (inputs.entry->tls != nullptr) *status.mutable_tls() = ToTlsStatus(*inputs.entry->tls, inputs.counters);
   if (inputs.bound == nullptr) {
     status.set_state(v1::STATE_CLOSED);
     conditions.AddReady(false, "Closed", "the listener is not bound");
@@ -110,7 +114,7 @@ void FillListener(const StatusInputs& inputs, v1::Listener& listener, ConditionM
     *status.mutable_socket() = ToProto(*granted);
     conditions.AddBuffers(listener.spec().socket(), *granted);
   }
-  conditions.AddSecure(*inputs.entry);
+  conditions.AddSecurity(inputs);
 }
 
 void FillTargets(const StatusInputs& inputs, v1::Dialer& dialer, size_t& reached, size_t& failing) {
@@ -136,6 +140,7 @@ void FillDialer(const StatusInputs& inputs, v1::Dialer& dialer, ConditionMemory&
   v1::DialerStatus& status = *dialer.mutable_status();
   Conditions conditions(status.mutable_conditions(), dialer.metadata().generation(), inputs.now_unix_ns, memory);
   *status.mutable_counters() = ToProto(inputs.counters);
+  if (inputs.entry->tls != nullptr) *status.mutable_tls() = ToTlsStatus(*inputs.entry->tls, inputs.counters);
   size_t reached = 0;
   size_t failing = 0;
   FillTargets(inputs, dialer, reached, failing);
@@ -166,7 +171,7 @@ void FillDialer(const StatusInputs& inputs, v1::Dialer& dialer, ConditionMemory&
     *status.mutable_socket() = ToProto(*inputs.socket);
     conditions.AddBuffers(dialer.spec().socket(), *inputs.socket);
   }
-  conditions.AddSecure(*inputs.entry);
+  conditions.AddSecurity(inputs);
 }
 
 void FillForward(const StatusInputs& inputs, v1::Forward& forward, ConditionMemory& memory) {
@@ -195,21 +200,25 @@ v1::Object ObjectWithStatus(const StatusInputs& inputs, ConditionMemory& memory)
   return object;
 }
 
-void AppendWarnings(const Entry& entry, const BoundListener* bound, std::vector<v1::Warning>& warnings) {
+void AppendWarnings(const Entry& entry, const BoundListener* bound, const std::string& reload_fault, int64_t now_unix_ns,
+                    std::vector<v1::Warning>& warnings) {
   const std::string subject = KeyOf(entry.object).ToString();
-  if (entry.kcp != nullptr && entry.kcp->is_unkeyed()) {
+  const auto add = [&](const char* reason, std::string message) {
     v1::Warning& warning = warnings.emplace_back();
     warning.set_field(subject);
-    warning.set_reason("INSECURE");
-    warning.set_message("no secret seed: anyone who reaches the port can use it");
+    warning.set_reason(reason);
+    warning.set_message(std::move(message));
+  };
+  if (IsInsecure(entry)) add("INSECURE", SecureCondition(entry).message);
+  if (entry.tls != nullptr) {
+    if (!reload_fault.empty()) add("RELOAD_FAILED", "changed files are not used: " + reload_fault);
+    if (TlsOf(entry.object)->mode() == v1::TLS_MODE_XTLS) add("XTLS_WITHOUT_DIRECT_COPY", kNoDirectCopy);
+    WarnOfCertificate(*entry.tls, subject, now_unix_ns, warnings);
   }
   if (bound == nullptr || !bound->granted()) return;
   const std::vector<Buffers> missing = ShortBuffers(SocketSpecOf(entry.object), *bound->granted());
   if (missing.empty()) return;
-  v1::Warning& warning = warnings.emplace_back();
-  warning.set_field(subject);
-  warning.set_reason("BUFFERS_BELOW_REQUEST");
-  warning.set_message(BuffersText(missing));
+  add("BUFFERS_BELOW_REQUEST", BuffersText(missing));
 }
 
 }  // namespace culvert::server

@@ -32,14 +32,16 @@ struct StatusInputs {
   ObjectCounters counters;                        // all workers, since the object was created
   const std::vector<TargetReport>* targets = nullptr;  // dialers; nullptr: none tried yet
   std::optional<io::UdpSocket::Granted> socket;   // dialers, once they have one
+  std::string reload_fault;                       // why changed files of TLS were not taken; empty: they were
   int64_t now_unix_ns = 0;
 };
 
 // A copy of the object without secrets and with its status.
 v1::Object ObjectWithStatus(const StatusInputs& inputs, ConditionMemory& memory);
 
-// What an operator should know about an object, for the daemon's list of warnings: insecure settings, buffers below what was
-// asked for.
-void AppendWarnings(const Entry& entry, const BoundListener* bound, std::vector<v1::Warning>& warnings);
+// What an operator should know about an object, for the daemon's list of warnings: insecure settings, certificates that are not
+// valid or not taken, buffers below what was asked for.
+void AppendWarnings(const Entry& entry, const BoundListener* bound, const std::string& reload_fault, int64_t now_unix_ns,
+                    std::vector<v1::Warning>& warnings);
 
 }  // namespace culvert::server

@@ -69,14 +69,18 @@ Supervisor::Supervisor(ControlThread& thread, SupervisorOptions options)
       options_(std::move(options)),
       collector_(thread, options_.workers),
       running_state_(*options_.binder, options_.workers.size()),
-      hash_(*options_.random) {}
+      hash_(*options_.random) {
+  // Timers are made on the thread itself.
+  static_cast<void>(thread_.Post([this] { LookAtFiles(); }));
+}
 
 bool Supervisor::Post(ControlThread::Task task) { return !stopping_ && thread_.Post(std::move(task)); }
 
 absl::Status Supervisor::RefusalStatus() const { return stopping_ ? DaemonStopping() : ControlOverloaded(); }
 
 PlanContext Supervisor::MakeContext() {
-  return {&hash_, options_.random, &next_incarnation_, io::UnixNanoseconds(), options_.read_seed_file};
+  return {&hash_, options_.random, &next_incarnation_, io::UnixNanoseconds(), options_.read_seed_file,
+          options_.read_file};
 }
 
 void Supervisor::Change(ChangeSet set, bool validate_only, Done<ChangeOutcome> done) {
@@ -95,6 +99,26 @@ void Supervisor::BeginNextChange() {
     waiting_.pop_front();
     Plan(std::move(next));
   }
+}
+
+// Renewed certificates are a change like any other: in its turn, put into force on every worker. Nobody waits for it.
+void Supervisor::LookAtFiles() {
+  thread_.RunAt(io::Now() + options_.reload_interval, [this] { LookAtFiles(); });
+  if (change_is_running_ || stopping_ || !options_.read_file) return;  // the next look is soon enough
+  const std::vector<EntryPtr> renewed = tls_reload_.Look(table_, options_.read_file, hash_);
+  if (renewed.empty()) return;
+  ChangePlan plan;
+  plan.table = table_;
+  for (const EntryPtr& entry : renewed) plan.table.Put(entry);
+  Waiting waiting;
+  waiting.done = [](const absl::StatusOr<ChangeOutcome>& outcome) {
+    if (!outcome.ok()) Log(LogLevel::kWarning, "control", "renewed files are not in use yet", {{"error", std::string(outcome.status().message())}});
+  };
+  Execute(std::move(waiting), std::move(plan));
+}
+
+v1::Object Supervisor::View(const Entry& entry, const MergedReport& report) {
+  return running_state_.View(entry, report, tls_reload_.FaultOf(entry));
 }
 
 void Supervisor::Plan(Waiting waiting) {
@@ -166,11 +190,11 @@ v1::Object Supervisor::ViewOfResult(const Running& running, size_t index, const 
   switch (result.action) {
     case Action::kMissing: return v1::Object();
     case Action::kDeleted:
-      return running.is_in_force ? running.final_views[index] : running_state_.View(*result.before, report);
+      return running.is_in_force ? running.final_views[index] : View(*result.before, report);
     case Action::kCreated:
       // Of a creation that was only tried there is nothing to observe.
-      return running.is_in_force ? running_state_.View(*result.after, report) : RedactedObject(*result.after);
-    default: return running_state_.View(*result.after, report);
+      return running.is_in_force ? View(*result.after, report) : RedactedObject(*result.after);
+    default: return View(*result.after, report);
   }
 }
 
@@ -180,7 +204,7 @@ void Supervisor::Get(ObjectKey key, Done<v1::Object> done) {
     collector_.Collect(false, Duration::zero(), [this, key, done](const ReportPtr& report) {
       const EntryPtr entry = table_.Find(key);  // it may have gone while the workers were asked
       if (entry == nullptr) return done(NotFound(key));
-      done(running_state_.View(*entry, *report));
+      done(View(*entry, *report));
     });
   });
   if (!is_posted) done(RefusalStatus());
@@ -190,7 +214,7 @@ void Supervisor::List(Kind kind, Done<std::vector<v1::Object>> done) {
   const bool is_posted = Post([this, kind, done] {
     collector_.Collect(false, Duration::zero(), [this, kind, done](const ReportPtr& report) {
       std::vector<v1::Object> objects;
-      for (const EntryPtr& entry : table_.OfKind(kind)) objects.push_back(running_state_.View(*entry, *report));
+      for (const EntryPtr& entry : table_.OfKind(kind)) objects.push_back(View(*entry, *report));
       done(std::move(objects));
     });
   });
@@ -260,7 +284,8 @@ absl::StatusOr<std::shared_ptr<const DialerConfig>> Supervisor::ProbeConfig(cons
   dialer.mutable_metadata()->set_name("probe");
   *dialer.mutable_spec() = subject.spec;
   uint64_t incarnation = 0;
-  PlanContext context{&hash_, options_.random, &incarnation, io::UnixNanoseconds(), options_.read_seed_file};
+  PlanContext context{&hash_, options_.random, &incarnation, io::UnixNanoseconds(), options_.read_seed_file,
+                      options_.read_file};
   absl::StatusOr<ChangePlan> plan = MakePlan(ObjectTable(), set, context);
   if (!plan.ok()) return std::move(plan).status();
   return ToDialerConfig(*plan->results.front().after);
@@ -296,7 +321,7 @@ v1::Daemon Supervisor::DescribeDaemon(const MergedReport& report) const {
   const DaemonFacts& facts = options_.facts;
   v1::Daemon daemon;
   daemon.set_version(facts.version);
-  for (const char* feature : {"tcp", "kcp", "kcp-xray"}) daemon.add_features(feature);
+  for (const char* feature : {"tcp", "kcp", "kcp-xray", "tls"}) daemon.add_features(feature);
   *daemon.mutable_start_time() = ToTimestamp(facts.start_unix_ns);
   *daemon.mutable_uptime() = ToProto(io::Now() - facts.started_at);
   daemon.set_udp_gso(facts.udp_gso);
@@ -318,7 +343,9 @@ v1::Daemon Supervisor::DescribeDaemon(const MergedReport& report) const {
   std::vector<v1::Warning> warnings;
   for (const auto& [key, entry] : table_.entries()) {
     if (warnings.size() >= kMaxViolations) break;
-    if (key.kind != Kind::kForward) AppendWarnings(*entry, key.kind == Kind::kListener ? running_state_.SocketsOf(key.name) : nullptr, warnings);
+    if (key.kind == Kind::kForward) continue;
+    const BoundListener* bound = key.kind == Kind::kListener ? running_state_.SocketsOf(key.name) : nullptr;
+    AppendWarnings(*entry, bound, tls_reload_.FaultOf(*entry), io::UnixNanoseconds(), warnings);
   }
   for (v1::Warning& warning : warnings) *daemon.add_warnings() = std::move(warning);
   return daemon;

@@ -20,6 +20,7 @@
 #include "server/control_thread.h"
 #include "server/report_collector.h"
 #include "server/running_state.h"
+#include "server/tls_reload.h"
 
 namespace culvert::server {
 
@@ -39,6 +40,8 @@ struct SupervisorOptions {
   SocketBinder* binder = nullptr;       // outlives it
   RandomSource* random = nullptr;       // outlives it; used on the control thread only
   std::function<absl::StatusOr<std::string>(const std::string& path, const std::string& field)> read_seed_file;
+  ReadFile read_file;                   // of keys and certificates
+  Duration reload_interval = std::chrono::seconds(3);  // how often those are looked at
   DaemonFacts facts;
 };
 
@@ -95,6 +98,8 @@ class Supervisor {
   [[nodiscard]] bool Post(ControlThread::Task task);
   absl::Status RefusalStatus() const;
   void BeginNextChange();
+  void LookAtFiles();
+  v1::Object View(const Entry& entry, const MergedReport& report);
   void Plan(Waiting waiting);
   void Execute(Waiting waiting, ChangePlan plan);
   void OnInForce(const std::shared_ptr<Running>& running, const WorkerReport& gone);
@@ -111,6 +116,7 @@ class Supervisor {
   ReportCollector collector_;
   RunningState running_state_;
   const KeyedHash hash_;
+  TlsReload tls_reload_;
   ObjectTable table_;
   uint64_t next_incarnation_ = 1;
   std::deque<Waiting> waiting_;

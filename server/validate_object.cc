@@ -6,6 +6,7 @@
 #include "server/message_walk.h"
 #include "server/object_kind.h"
 #include "server/validate.h"
+#include "server/validate_tls.h"
 
 namespace culvert::server {
 namespace {
@@ -30,7 +31,7 @@ const char* WhyInsecure(const v1::KcpSpec& kcp) {
   return nullptr;
 }
 
-void CheckKcp(const v1::KcpSpec& kcp, bool insecure, const std::string& prefix, Violations& violations,
+void CheckKcp(const v1::KcpSpec& kcp, bool insecure, bool has_tls, const std::string& prefix, Violations& violations,
               std::vector<v1::Warning>& warnings) {
   const std::string path = JoinPath(prefix, "kcp");
   const bool has_seed = kcp.has_seed() || !kcp.seed_file().empty();
@@ -41,7 +42,8 @@ void CheckKcp(const v1::KcpSpec& kcp, bool insecure, const std::string& prefix, 
   if (kcp.congestion_control() == v1::CONGESTION_CONTROL_FIXED_RATE && kcp.uplink_bytes_per_second() == 0) {
     Add(violations, path, "uplink_bytes_per_second", "must be above 0: it is the rate of FIXED_RATE");
   }
-  if (const char* why = WhyInsecure(kcp)) {
+  // Inside TLS the stream is safe, whatever becomes of datagrams.
+  if (const char* why = has_tls ? nullptr : WhyInsecure(kcp)) {
     if (!insecure) {
       Add(violations, prefix, "insecure", absl::StrFormat("must be true: %s", why));
     } else {
@@ -58,12 +60,22 @@ void CheckTransport(const Spec& spec, const std::string& prefix, Violations& vio
   if (spec.transport() == v1::TRANSPORT_TCP && spec.has_kcp()) {
     Add(violations, prefix, "kcp", "belongs to transport KCP, but the transport is TCP");
   }
-  if (spec.transport() == v1::TRANSPORT_KCP) CheckKcp(spec.kcp(), spec.insecure(), prefix, violations, warnings);
+  if (spec.transport() == v1::TRANSPORT_KCP) {
+    CheckKcp(spec.kcp(), spec.insecure(), spec.has_tls(), prefix, violations, warnings);
+  } else if (spec.has_tls()) {
+    Add(violations, prefix, "tls", "belongs to transport KCP, but the transport is TCP");
+  }
+}
+
+template <typename Spec>
+bool HasKcpTls(const Spec& spec) {
+  return spec.transport() == v1::TRANSPORT_KCP && spec.has_tls();
 }
 
 void CheckDialer(const v1::DialerSpec& spec, const std::string& prefix, Violations& violations,
                  std::vector<v1::Warning>& warnings) {
   CheckTransport(spec, prefix, violations, warnings);
+  if (HasKcpTls(spec)) CheckDialerTls(spec.tls(), spec.insecure(), JoinPath(prefix, "tls"), violations, warnings);
   if (spec.min_sessions() != 0) {
     Add(violations, prefix, "min_sessions",
         absl::StrFormat("%d is not 0: sessions are opened when streams need them", spec.min_sessions()));
@@ -73,6 +85,7 @@ void CheckDialer(const v1::DialerSpec& spec, const std::string& prefix, Violatio
 void CheckListener(const v1::ListenerSpec& spec, const std::string& prefix, Violations& violations,
                    std::vector<v1::Warning>& warnings) {
   CheckTransport(spec, prefix, violations, warnings);
+  if (HasKcpTls(spec)) CheckListenerTls(spec.tls(), JoinPath(prefix, "tls"), violations, warnings);
   if (!spec.socket().bind_address().empty()) {
     Add(violations, prefix, "socket.bind_address", "belongs to dialers; a listener has bind");
   }

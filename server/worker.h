@@ -14,6 +14,7 @@
 #include "core/base/time.h"
 #include "core/io/tcp_socket.h"
 #include "core/io/udp_socket.h"
+#include "core/tls/tls_connection.h"
 #include "core/transport/session_stats.h"
 #include "server/config.h"
 
@@ -24,6 +25,12 @@ struct ListenerSocket {
   ObjectId listener;
   io::TcpListenSocket tcp;  // one of the two is open
   io::UdpSocket udp;
+};
+
+// TLS of a session, once its handshake is done.
+struct SessionTls {
+  tls::TlsInfo info;
+  Duration handshake_time{};
 };
 
 // One session as seen at one moment.
@@ -38,6 +45,7 @@ struct SessionSnapshot {
   uint32_t worker = 0;
   bool insecure = false;
   int64_t opened_at_unix_ns = 0;
+  std::shared_ptr<const SessionTls> tls;  // nullptr: no TLS, or not yet
   SessionStats stats;     // TCP: only the application byte counters, state and, from the kernel, the RTTs
 };
 
@@ -50,6 +58,7 @@ struct ObjectCounters {
   uint64_t rx_segments = 0, tx_segments = 0;
   uint64_t duplicate_segments = 0, out_of_window_segments = 0;
   uint64_t opened = 0, closed = 0, failed = 0, active = 0;  // sessions, or a forward's streams
+  uint64_t tls_handshakes = 0, tls_resumed = 0, tls_failed = 0;  // done, resumed among them, failed
   std::array<uint64_t, kDropReasonCount> dropped{};         // UDP listeners and dialers
   ObjectCounters& operator+=(const ObjectCounters& other);
 };
@@ -58,7 +67,7 @@ struct TargetReport {
   std::string target;
   std::vector<std::string> addresses;
   uint32_t sessions = 0;
-  std::string last_error_reason;   // RESOLVE_FAILED, CONNECT_REFUSED, CONNECT_TIMEOUT, NO_ANSWER, UNREACHABLE; empty: none
+  std::string last_error_reason;   // see TargetStatus in culvert/v1/dialer.proto; empty: none
   std::string last_error_message;
 };
 
@@ -84,6 +93,7 @@ struct ProbeStep {
   std::string address;
   Duration elapsed{};
   SessionStats stats;           // kReady
+  std::shared_ptr<const SessionTls> tls;  // kReady, when the dialer has TLS
   std::string error_reason;
   std::string error_message;
   bool last = false;            // no step follows, of any target or attempt

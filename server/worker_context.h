@@ -12,6 +12,7 @@
 #include "core/io/mailbox.h"
 #include "core/io/reactor.h"
 #include "server/timer_queue.h"
+#include "server/tls_handshake.h"
 
 namespace culvert::server {
 
@@ -33,8 +34,9 @@ struct WorkerContext {
   SessionRegistry* sessions = nullptr;
   std::vector<EndpointDriver*> dirty_drivers;    // to be settled in this iteration
   SlotMap<Dial*> resolving_dials;                // who waits for an answer of the resolver
+  TlsHandshake::TurnQueue handshakes;
   io::ReceiveBatch receive_batch;                // for all sockets, one after the other
-  std::vector<uint8_t> scratch = std::vector<uint8_t>(256 << 10);  // where TCP data is read to
+  std::vector<uint8_t> scratch = std::vector<uint8_t>(256 << 10);  // where TCP data is read to, and TLS opened
 };
 
 }  // namespace culvert::server

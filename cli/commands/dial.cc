@@ -64,6 +64,7 @@ class Report {
     // A probe sends no data, so there may be no sample.
     absl::StrAppendFormat(&line, "  rtt %s",
                           step.path().has_smoothed_rtt() ? HumanLatency(step.path().smoothed_rtt()) : "-");
+    if (step.has_tls()) line += TlsText(step.tls());
     line += Place(step);
     return Take(step);
   }
@@ -78,6 +79,12 @@ class Report {
   int succeeded() const { return succeeded_; }
 
  private:
+  static std::string TlsText(const v1::TlsSession& tls) {
+    std::string text = absl::StrFormat("  %s %s", Visible(tls.version()), Visible(tls.cipher()));
+    if (!tls.alpn().empty()) absl::StrAppend(&text, " ", Visible(tls.alpn()));
+    if (!tls.peer_name().empty()) absl::StrAppend(&text, " peer ", Visible(tls.peer_name()));
+    return text + (tls.resumed() ? " resumed" : "");
+  }
   static std::string Place(const v1::ProbeDialerResponse& step) {
     if (step.address().empty()) return "  " + Visible(step.target());
     return "  " + Visible(step.address()) + (step.address() == step.target() ? "" : "  " + Visible(step.target()));
@@ -195,7 +202,8 @@ Verb AddDial(CLI::App& root) {
       root, "dial", "Tries a dialer or a target and shows how long each step takes. Exit code 1: no attempt went well.",
       "culvertctl dial dl/site-b --count 3\n"
       "culvertctl dial db.internal:5432 --transport TCP\n"
-      "culvertctl dial site-b.example:4000 --transport KCP --set kcp.seed_file=seed --set kcp.header=SRTP");
+      "culvertctl dial site-b.example:4000 --transport KCP --set kcp.seed_file=seed --set kcp.header=SRTP\n"
+      "culvertctl dial site-b.example:4000 --transport KCP --set kcp.seed_file=seed --set tls.trust_file=ca.crt");
   app->add_option("target", command->subject, "NAME or dl/NAME of a dialer, or HOST:PORT");
   app->add_option("--transport", command->transport, "KCP or TCP, with HOST:PORT");
   app->add_option("--set", command->settings, "PATH=VALUE in a dialer's spec, with HOST:PORT; may be repeated")

@@ -53,6 +53,7 @@ class ProbeStream final : public WriteStream<v1::ProbeDialerResponse> {
     *message.mutable_elapsed() = server::ToProto(step.elapsed);
     if (step.phase == ProbeStep::Phase::kReady && step.error_reason.empty()) {
       *message.mutable_path() = ToPathStats(step.stats);
+      if (step.tls != nullptr) *message.mutable_tls() = server::ToProto(*step.tls);
     }
     message.set_error_reason(step.error_reason);
     message.set_error_message(step.error_message);

@@ -45,10 +45,14 @@ absl::StatusOr<std::unique_ptr<TunnelPair>> TunnelPair::Start(TunnelOptions opti
   CULVERT_ASSIGN_OR_RETURN(SocketAddress application, FreeAddress(options.host));
   application.port = 0;
   CULVERT_ASSIGN_OR_RETURN(pair->application_, TcpServer::Start(application, options.application));
+  KcpText near = options.kcp, far = options.kcp;
+  near.tls = options.near_tls;
+  near.is_insecure = options.near_is_insecure;
+  far.tls = options.far_tls;
   pair->near_manifest_ = TcpListener(kListener, pair->entrance_.ToString()) +
-                         KcpDialer(kDialer, pair->wire_.ToString(), options.kcp) +
+                         KcpDialer(kDialer, pair->wire_.ToString(), near) +
                          ForwardToDialer(kForward, kListener, kDialer);
-  pair->far_manifest_ = KcpListener(kWire, pair->wire_.ToString(), options.kcp) +
+  pair->far_manifest_ = KcpListener(kWire, pair->wire_.ToString(), far) +
                         ForwardDirect(kForward, kWire, pair->application_->address().ToString());
   pair->options_ = options;
   CULVERT_ASSIGN_OR_RETURN(pair->near_, StartWith(pair->near_manifest_, options.near));

@@ -18,6 +18,10 @@ struct TunnelOptions {
   std::string host = "127.0.0.1";  // where everything is bound; "[::1]" for IPv6
   bool has_seed = true;
   KcpText kcp;  // its seed_file is set from has_seed
+  // The tls blocks of dialer and listener; see KcpText.
+  std::string near_tls;
+  std::string far_tls;
+  bool near_is_insecure = false;
   DaemonOptions near;
   DaemonOptions far;
 };

@@ -48,6 +48,21 @@ TEST(Dial, ShowsAttemptsAndWhatTheyComeTo) {
   EXPECT_EQ(daemon.last_probe.timeout().seconds(), 2);
 }
 
+TEST(Dial, ShowsWhatTlsAgreedOn) {
+  FakeDaemon daemon;
+  Append(daemon.probe_steps, Good(1, 41));
+  v1::TlsSession& tls = *daemon.probe_steps.back().mutable_tls();
+  tls.set_version("TLSv1.3");
+  tls.set_cipher("TLS_AES_128_GCM_SHA256");
+  tls.set_alpn("h2");
+  tls.set_peer_name("far.example\x1b[31m");
+  tls.set_resumed(true);
+  EXPECT_EQ(daemon.Run({"dial", "edge"}).out,
+            "1  resolve 3ms  socket 3ms  handshake 41ms  ready 42ms  rtt 38.1ms  TLSv1.3 TLS_AES_128_GCM_SHA256 h2 peer "
+            "far.example\\x1b[31m resumed  198.51.100.4:443  edge-a.example:443\n"
+            "1 attempt, 1 ok, handshake min/avg/max 41/41/41 ms\n");
+}
+
 TEST(Dial, IsFalseWhenNothingWentWell) {
   FakeDaemon daemon;
   daemon.probe_steps.push_back(Step(1, v1::ProbeDialerResponse::PHASE_RESOLVE, 1, "RESOLVE_FAILED"));

@@ -74,10 +74,10 @@ TEST_F(GetTest, ShowsOneSeveralAndWide) {
   EXPECT_EQ(daemon_.Run({"get", "ses", "-o", "wide"}).out,
             "NAME    TRANSPORT  OWNER       REMOTE             STATE   RTT    RX  TX  FORWARD  CWND  IN-FLIGHT  LOSS  "
             "RETRANSMIT  WASTE  "
-            "LIMITED-BY  WORKER  AGE\n"
+            "LIMITED-BY  WORKER  TLS     PEER    AGE\n"
             "k3f9q2  KCP        lsn/kcp-in  203.0.113.7:52110  ACTIVE  112ms  0B  0B  <none>   0B    0B         0.4%  "
             "0.0%        1.02   "
-            "CONGESTION  0       41m\n");
+            "CONGESTION  0       <none>  <none>  41m\n");
 }
 
 TEST_F(GetTest, PrintsNames) {

@@ -69,6 +69,32 @@ TEST(Parse, KnowsWhereThingsStand) {
   EXPECT_EQ(DisplayName(dialer.object), "dialer/site-b");
 }
 
+TEST(Parse, ReadsATlsBlock) {
+  const auto parsed = Parse(
+      "apiVersion: culvert/v1\nkind: Dialer\nmetadata: {name: a}\nspec: {transport: KCP, targets: [\"h:1\"], tls: {}}\n---\n"
+      "apiVersion: culvert/v1\nkind: Listener\nmetadata: {name: b}\nspec:\n  transport: KCP\n  bind: \"[::]:1\"\n"
+      "  tls: {mode: XTLS, certificate_file: tls.crt, private_key_file: keys/tls.key, trust_file: /ca.crt, alpn: [h2]}\n",
+      "f", "/etc/culvert");
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  // An empty block is TLS with the system's roots, unlike none.
+  EXPECT_TRUE((*parsed)[0].object.dialer().spec().has_tls());
+  const v1::TlsSpec& tls = (*parsed)[1].object.listener().spec().tls();
+  EXPECT_EQ(tls.mode(), v1::TLS_MODE_XTLS);
+  EXPECT_EQ(tls.certificate_file(), "/etc/culvert/tls.crt");
+  EXPECT_EQ(tls.private_key_file(), "/etc/culvert/keys/tls.key");
+  EXPECT_EQ(tls.trust_file(), "/ca.crt");
+  EXPECT_EQ(tls.alpn(0), "h2");
+}
+
+TEST(Parse, AnUnknownModeOfTlsIsAnError) {
+  const auto parsed = Parse(
+      "apiVersion: culvert/v1\nkind: Dialer\nmetadata: {name: a}\nspec: {transport: KCP, targets: [\"h:1\"], tls: {mode: NONE}}\n",
+      "f", "");
+  ASSERT_FALSE(parsed.ok());
+  EXPECT_NE(std::string(parsed.status().message()).find("\"NONE\" is not one of TLS, XTLS"), std::string::npos)
+      << parsed.status();
+}
+
 std::string Spec(const std::string& lines) {
   return "apiVersion: culvert/v1\nkind: Listener\nmetadata: {name: a}\nspec:\n" + lines;
 }

@@ -27,10 +27,18 @@ v1::Object Full() {
   spec.mutable_kcp()->mutable_tick_interval()->set_nanos(20'000'000);
   spec.mutable_kcp()->set_uplink_bytes_per_second(UINT64_MAX);
   spec.mutable_socket();
+  spec.mutable_tls()->set_certificate_file("/etc/culvert/tls.crt");
+  spec.mutable_tls()->add_alpn("h2");
   return object;
 }
 
 TEST(RoundTrip, KeepsEverythingThatAFileMaySay) {
+  v1::Object dialer;
+  dialer.mutable_dialer()->mutable_metadata()->set_name("d");
+  dialer.mutable_dialer()->mutable_spec()->mutable_tls();  // present and empty
+  const auto again = Parse(ToYaml(dialer), "f", "");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE((*again)[0].object.dialer().spec().has_tls()) << ToYaml(dialer);
   const v1::Object object = Full();
   const std::string yaml = ToYaml(object);
   const auto parsed = Parse(yaml, "f", "/elsewhere");

@@ -15,7 +15,9 @@ constexpr TimePoint kStart{seconds(100)};
 // A stream whose peer is the test: `incoming` is what it will show, `outgoing` what was written.
 class FakeStream final : public ByteStream {
  public:
-  explicit FakeStream(bool can_half_close) : can_half_close_(can_half_close) {}
+  explicit FakeStream(bool half_closes) : can_half_close(half_closes) {}
+
+  bool can_half_close;
 
   std::string incoming;
   bool peer_finished = false;
@@ -51,9 +53,9 @@ class FakeStream final : public ByteStream {
     return written;
   }
   bool HasUndelivered() const override { return undelivered; }
-  bool CanHalfClose() const override { return can_half_close_; }
+  bool CanHalfClose() const override { return can_half_close; }
   void FinishWriting() override {
-    EXPECT_TRUE(can_half_close_);
+    EXPECT_TRUE(can_half_close);
     EXPECT_EQ(ending, "");
     ending = "finish";
   }
@@ -67,7 +69,6 @@ class FakeStream final : public ByteStream {
 
  private:
   bool is_over() const { return ending == "close" || ending == "reset"; }
-  const bool can_half_close_;
   size_t shown_ = 0;
 };
 
@@ -248,6 +249,46 @@ TEST_F(PumpTest, MkcpToMkcpEndsTogether) {
   EXPECT_TRUE(pump.is_done());
   EXPECT_EQ(kcp2.outgoing, "bye");
   EXPECT_EQ(kcp2.ending, "close");
+}
+
+// TLS over mKCP can be half-closed as long as the session lives.
+TEST_F(PumpTest, ASessionThatIsOverAfterItsEndTakesNoMore) {
+  FakeStream tls{true};
+  Pump pump(tcp, tls, options, now);
+  tls.incoming = "all I have";
+  tls.peer_finished = true;
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_EQ(tcp.outgoing, "all I have");
+  EXPECT_EQ(tcp.ending, "finish");
+  Advance(pump, seconds(30));
+  tcp.incoming = "goes on";
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_EQ(tls.outgoing, "goes on");
+  tls.can_half_close = false;  // the peer closed the session
+  tcp.incoming = "too late";
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_EQ(tls.ending, "close");
+  EXPECT_FALSE(pump.is_done());
+  tcp.incoming = "later still";
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_EQ(tcp.incoming, "") << "unread bytes would make a reset of the end";
+  Advance(pump, seconds(3));
+  EXPECT_TRUE(pump.is_done());
+  EXPECT_EQ(tcp.ending, "close");
+}
+
+TEST_F(PumpTest, ASessionThatEndsWithItsEndIsOverAtOnce) {
+  FakeStream tls{true};
+  Pump pump(tcp, tls, options, now);
+  tls.incoming = "bye";
+  tls.peer_finished = true;
+  tls.can_half_close = false;
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_EQ(tcp.outgoing, "bye");
+  EXPECT_EQ(tcp.ending, "finish");
+  EXPECT_EQ(tls.ending, "close");
+  Advance(pump, seconds(3));
+  EXPECT_TRUE(pump.is_done());
 }
 
 TEST_F(PumpTest, ABrokenSideResetsTheOther) {

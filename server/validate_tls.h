@@ -1,0 +1,24 @@
+// The rules of a tls block that no single field can state, and how they depend on what it stands in. What files hold is
+// judged where they are read (tls_files.h).
+// Thread: any.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "culvert/v1/config.pb.h"
+#include "server/violation.h"
+
+namespace culvert::server {
+
+// `path`: of the block, "spec.tls". The transport is KCP. Warnings: XTLS_WITHOUT_DIRECT_COPY, INSECURE.
+void CheckListenerTls(const v1::TlsSpec& tls, const std::string& path, Violations& violations,
+                      std::vector<v1::Warning>& warnings);
+void CheckDialerTls(const v1::TlsSpec& tls, bool insecure, const std::string& path, Violations& violations,
+                    std::vector<v1::Warning>& warnings);
+
+// What every reader of an object with mode XTLS is told.
+inline constexpr char kNoDirectCopy[] =
+    "XTLS is taken as TLS 1.3 with session tickets, the same bytes on a raw stream; no direct-copy mode exists";
+
+}  // namespace culvert::server
