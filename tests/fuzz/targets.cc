@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <vector>
 
 #include "core/base/check.h"
@@ -17,6 +18,21 @@ size_t Encode(const Segment& segment, ByteSpan out) {
   if (const auto* data = std::get_if<kcp::DataSegment>(&segment)) return kcp::EncodeData(*data, out);
   if (const auto* ack = std::get_if<kcp::AckSegment>(&segment)) return kcp::EncodeAck(*ack, out);
   return kcp::EncodeCommand(std::get<kcp::CommandSegment>(segment), out);
+}
+
+void CheckSegments(ByteView input) {
+  kcp::SegmentParser parser(input);
+  size_t parsed = 0;
+  while (const std::optional<Segment> segment = parser.Next()) {
+    const size_t size = input.size() - parser.rest().size() - parsed;
+    const ByteView original = input.subspan(parsed, size);
+    parsed += size;
+    std::vector<uint8_t> out(size + 64);
+    const size_t encoded = Encode(*segment, out);
+    // A payload above what a segment can hold is cut; everything else comes back byte for byte.
+    if (size > kcp::kDataHeadSize + kcp::kMaxSegmentPayload) continue;
+    CULVERT_CHECK(encoded == size && std::equal(original.begin(), original.end(), out.begin()));
+  }
 }
 
 class Discard final : public DatagramSink {
@@ -35,18 +51,16 @@ class Discard final : public DatagramSink {
 }  // namespace
 
 void MkcpPacket(ByteView input) {
-  kcp::SegmentParser parser(input);
-  size_t parsed = 0;
-  while (const std::optional<Segment> segment = parser.Next()) {
-    const size_t size = input.size() - parser.rest().size() - parsed;
-    const ByteView original = input.subspan(parsed, size);
-    parsed += size;
-    std::vector<uint8_t> out(size + 64);
-    const size_t encoded = Encode(*segment, out);
-    // A payload above what a segment can hold is cut; everything else comes back byte for byte.
-    if (size > kcp::kDataHeadSize + kcp::kMaxSegmentPayload) continue;
-    CULVERT_CHECK(encoded == size && std::equal(original.begin(), original.end(), out.begin()));
+  static const std::array<std::unique_ptr<DatagramSealer>, 3> sealers = {
+      DatagramSealer::Plain(), DatagramSealer::Simple(), DatagramSealer::Aes128Gcm("fuzz")};
+  for (const auto& sealer : sealers) {
+    std::vector<uint8_t> datagram(input.begin(), input.end());
+    ByteSpan plain;
+    if (sealer->OpenInPlace(datagram, plain) != DropReason::kNone) continue;
+    CULVERT_CHECK(!plain.empty() && plain.size() + sealer->overhead() == datagram.size());
+    CheckSegments(plain);
   }
+  CheckSegments(input);
 }
 
 void MkcpSession(ByteView input) {
@@ -62,7 +76,8 @@ void MkcpSession(ByteView input) {
     const uint8_t operation = script.ReadU8();
     switch (operation & 3) {
       case 0: {
-        const ByteView plain = script.ReadBytes(std::min<size_t>(script.ReadU8() * 4, script.remaining()));
+        const size_t wanted = size_t{script.ReadU8()} * 4;
+        const ByteView plain = script.ReadBytes(std::min(wanted, script.remaining()));
         std::vector<uint8_t> sealed(sealer.overhead() + plain.size());
         std::copy(plain.begin(), plain.end(), sealed.begin() + static_cast<ptrdiff_t>(sealer.prefix_size()));
         sealer.SealInPlace(sealed, random);

@@ -1,14 +1,28 @@
 // What the fuzzers feed. Each takes any bytes and must neither crash nor break an invariant (checked with CULVERT_CHECK). The
-// same functions run under libFuzzer (preset fuzz) and, with random mutations of real datagrams, in every test run.
+// same functions run under libFuzzer (preset fuzz) and, in every test run, over the corpus and random mutations.
 #pragma once
+
+#include <string_view>
 
 #include "core/base/bytes.h"
 
 namespace culvert::fuzz {
 
-// Parses the bytes as the plaintext of a datagram; what parses is encoded again and must parse to the same.
+// Opens the bytes as a datagram in every mode, parses them as a plaintext; what parses is encoded again and must be the same.
 void MkcpPacket(ByteView input);
 // A script: datagrams (sealed correctly, so that they reach the engine), application calls and passing time, on one endpoint.
 void MkcpSession(ByteView input);
+// The same datagrams through our parser and endpoint and through the reference model (tests/sim/reference): the same segments,
+// the same bytes delivered, acks that say what the model received, and the same numbers taken as acknowledged.
+void MkcpDiff(ByteView input);
+// Disguise headers against a model of their counters; what is disguised and sealed opens again, what is damaged does not.
+void Headers(ByteView input);
+
+struct Target {
+  std::string_view name;  // fz_NAME is the program, corpus/NAME the folder
+  void (*run)(ByteView);
+};
+inline constexpr Target kTargets[] = {
+    {"mkcp_packet", MkcpPacket}, {"mkcp_session", MkcpSession}, {"mkcp_diff", MkcpDiff}, {"headers", Headers}};
 
 }  // namespace culvert::fuzz

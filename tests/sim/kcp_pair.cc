@@ -39,7 +39,7 @@ class KcpPair::Sink final : public DatagramSink {
     pair_.trace_hash_ = (pair_.trace_hash_ ^ size ^ static_cast<uint64_t>(pair_.now_.time_since_epoch().count())) *
                         1099511628211u;
     if (pair_.black_hole) return;
-    (is_client_ ? pair_.up_ : pair_.down_).Push(pair_.now_, datagram, kIpAndUdpHeader);
+    (is_client_ ? pair_.up_ : pair_.down_).Push(pair_.now_, datagram);
   }
 
  private:
@@ -50,6 +50,26 @@ class KcpPair::Sink final : public DatagramSink {
   std::array<uint8_t, 4096> buffer_;
 };
 
+KcpPair::Direction::Direction(const testing::LinkOptions& options)
+    : faulty(options),
+      healthy({.seed = options.seed,
+               .rate_bits_per_second = options.rate_bits_per_second,
+               .queue_bytes = 64 << 20,
+               .delay = options.delay}) {}
+
+void KcpPair::Direction::Push(TimePoint now, ByteView datagram) {
+  (healed ? healthy : faulty).Push(now, datagram, kIpAndUdpHeader);
+}
+
+std::optional<testing::DelayLine::Arrived> KcpPair::Direction::Pop(TimePoint now) {
+  if (std::optional<testing::DelayLine::Arrived> arrived = faulty.Pop(now)) return arrived;
+  return healthy.Pop(now);
+}
+
+TimePoint KcpPair::Direction::NextDelivery() const {
+  return std::min(faulty.NextDelivery().value_or(kInfiniteFuture), healthy.NextDelivery().value_or(kInfiniteFuture));
+}
+
 KcpPair::KcpPair(const PairOptions& options) : options_(options), up_(options.up), down_(options.down), scratch_(256 * 1024) {
   const auto make = [&](End& end, const kcp::KcpOptions& kcp, bool accepts, uint64_t salt, const char* address) {
     end.random = std::make_unique<SeededRandom>(options.seed * 2 + salt);
@@ -58,6 +78,7 @@ KcpPair::KcpPair(const PairOptions& options) : options_(options), up_(options.up
     endpoint.config = *kcp::KcpConfig::Create(kcp);
     endpoint.accepts = accepts;
     endpoint.max_unvalidated = options.max_unvalidated;
+    endpoint.first_number = options.first_number;
     end.endpoint = kcp::CreateEndpoint(endpoint, *end.random);
     end.window_started_at = now_;
   };
@@ -69,17 +90,23 @@ void KcpPair::ReplaceServer() {
   kcp::EndpointOptions endpoint;
   endpoint.config = *kcp::KcpConfig::Create(options_.server);
   endpoint.accepts = true;
+  endpoint.first_number = options_.first_number;
   server_end_.endpoint = kcp::CreateEndpoint(endpoint, *server_end_.random);
   for (Stream& stream : streams_) stream.server->opened = false;
 }
 
+void KcpPair::Heal() {
+  black_hole = false;
+  up_.healed = down_.healed = true;
+}
+
 size_t KcpPair::Open(const Side& client, const Side& server) {
-  Stream stream{std::make_unique<Side>(client), std::make_unique<Side>(server)};
+  Stream stream{0, std::make_unique<Side>(client), std::make_unique<Side>(server)};
   const size_t i = streams_.size();
-  const size_t pattern = options_.same_pattern ? 0 : i;
-  stream.client->send_seed = stream.server->expect_seed = options_.seed * 1000 + 2 * pattern;
-  stream.server->send_seed = stream.client->expect_seed = options_.seed * 1000 + 2 * pattern + 1;
+  stream.client->send_seed = stream.server->expect_seed = options_.seed * 1000 + 2 * i;
+  stream.server->send_seed = stream.client->expect_seed = options_.seed * 1000 + 2 * i + 1;
   stream.client->stream = *client_endpoint().Connect(now_, server_end_.address);
+  stream.conversation_id = client_endpoint().GetStats(now_, stream.client->stream)->conversation_id;
   stream.client->opened = true;
   streams_.push_back(std::move(stream));
   Pump(client_end_, *streams_.back().client);
@@ -112,7 +139,7 @@ bool KcpPair::RunUntil(const std::function<bool()>& done, Duration limit) {
     }
     now_ = std::max(now_, next);
 
-    const auto deliver = [this](testing::DelayLine& line, End& to, const SocketAddress& from) {
+    const auto deliver = [this](Direction& line, End& to, const SocketAddress& from) {
       // A driver's receive budget.
       for (int i = 0; i < 64; ++i) {
         const std::optional<testing::DelayLine::Arrived> arrived = line.Pop(now_);
@@ -159,12 +186,16 @@ Side* KcpPair::FindSide(bool is_client, StreamHandle stream) {
 
 void KcpPair::OnEvent(End& end, bool is_client, const Event& event) {
   if (event.kind == Event::Kind::kOpened) {
-    if (accepted_ == streams_.size()) return Fail("more streams accepted than opened");
-    Side& side = *streams_[accepted_++].server;
-    side.stream = event.stream;
-    side.opened = true;
-    Pump(end, side);
-    return;
+    // Not always in the order of opening.
+    const uint32_t conversation_id = end.endpoint->GetStats(now_, event.stream)->conversation_id;
+    for (Stream& stream : streams_) {
+      Side& side = *stream.server;
+      if (stream.conversation_id != conversation_id || side.opened) continue;
+      side.stream = event.stream;
+      side.opened = true;
+      return Pump(end, side);
+    }
+    return Fail("a stream was accepted that nobody opened");
   }
   Side* side = FindSide(is_client, event.stream);
   if (side == nullptr) return;

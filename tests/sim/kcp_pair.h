@@ -39,8 +39,7 @@ struct PairOptions {
   testing::LinkOptions up;     // client to server
   testing::LinkOptions down;
   uint32_t max_unvalidated = 4096;
-  // Streams may be accepted in another order than they were opened; with this all carry the same bytes.
-  bool same_pattern = false;
+  SerialNumber first_number;   // of both directions; mKCP's is 0
 };
 
 class KcpPair {
@@ -62,6 +61,8 @@ class KcpPair {
 
   // The server is gone and another one runs at its address.
   void ReplaceServer();
+  // From now on the link has its rate and delay and a deep queue, and does nothing else to datagrams.
+  void Heal();
 
   const std::string& failure() const { return failure_; }
   TimePoint now() const { return now_; }
@@ -69,8 +70,9 @@ class KcpPair {
   Endpoint& server_endpoint() { return *server_end_.endpoint; }
   std::optional<SessionStats> ClientStats(size_t i = 0) { return client_endpoint().GetStats(now_, client(i).stream); }
   std::optional<SessionStats> ServerStats(size_t i = 0) { return server_endpoint().GetStats(now_, server(i).stream); }
-  const testing::LinkCounters& up() const { return up_.counters(); }
-  const testing::LinkCounters& down() const { return down_.counters(); }
+  // Of the link as it was before Heal.
+  const testing::LinkCounters& up() const { return up_.faulty.counters(); }
+  const testing::LinkCounters& down() const { return down_.faulty.counters(); }
   // Hash over everything that crossed the link, with its times: equal for equal seeds.
   uint64_t trace_hash() const { return trace_hash_; }
   // While true nothing crosses the link.
@@ -80,6 +82,7 @@ class KcpPair {
 
  private:
   struct Stream {
+    uint32_t conversation_id = 0;
     std::unique_ptr<Side> client;
     std::unique_ptr<Side> server;
   };
@@ -91,6 +94,17 @@ class KcpPair {
     TimePoint window_started_at{};
   };
   class Sink;
+  // One direction of the link: as configured, and as it is once healed.
+  struct Direction {
+    explicit Direction(const testing::LinkOptions& options);
+    void Push(TimePoint now, ByteView datagram);
+    std::optional<testing::DelayLine::Arrived> Pop(TimePoint now);
+    TimePoint NextDelivery() const;
+
+    testing::DelayLine faulty;
+    testing::DelayLine healthy;
+    bool healed = false;
+  };
 
   void Settle(End& end, bool is_client);
   void OnEvent(End& end, bool is_client, const Event& event);
@@ -103,10 +117,9 @@ class KcpPair {
   TimePoint now_{std::chrono::seconds(1000)};
   End client_end_;
   End server_end_;
-  testing::DelayLine up_;
-  testing::DelayLine down_;
+  Direction up_;
+  Direction down_;
   std::vector<Stream> streams_;
-  size_t accepted_ = 0;
   uint32_t stalled_turns_ = 0;
   std::vector<uint8_t> scratch_;
   std::string failure_;

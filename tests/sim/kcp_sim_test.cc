@@ -132,7 +132,6 @@ TEST(KcpSim, TenSecondBlackHoleIsSurvivedAndLeftQuickly) {
 
 TEST(KcpSim, ManyStreamsShareOneEndpoint) {
   PairOptions options = Link(100, milliseconds(30), 0.01);
-  options.same_pattern = true;
   KcpPair pair(options);
   for (int i = 0; i < 100; ++i) pair.Open({.to_send = 50'000}, {.to_send = 20'000});
   EXPECT_TRUE(pair.RunUntil(

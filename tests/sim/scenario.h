@@ -14,6 +14,11 @@ struct Scenario {
   uint64_t server_bytes = 0;
   uint32_t streams = 1;
   bool clean = false;          // no loss, no reordering, deep queue: nothing may be retransmitted
+  // After this the link does nothing wrong any more, and everything has to converge soon. Infinite: it stays as it is.
+  Duration heals_after = kInfiniteDuration;
+  // Within that time nothing crosses the link at all. Zero: no such time.
+  Duration outage_from{};
+  Duration outage{};
   std::string description;
 };
 

@@ -1,0 +1,144 @@
+// Makes the starting corpora out of the golden vectors: corpus_maker VECTORS OUT writes OUT/TARGET/NAME files. The same vectors give
+// the same files, byte for byte.
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_format.h"
+
+namespace {
+
+using Bytes = std::string;
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kPerTarget = 300;
+constexpr size_t kMaxScriptDatagram = 1020;  // a script says a length in words of four bytes, in one byte
+constexpr size_t kDatagramsPerScript = 12;
+
+// Every "plain_hex" or "hex" below `node`, in the order of the file.
+void Collect(const Json& node, const std::string& key, std::vector<Bytes>& out) {
+  if (node.is_object()) {
+    for (const auto& [name, value] : node.items()) {
+      if (name == key && value.is_string()) {
+        out.push_back(absl::HexStringToBytes(value.get<std::string>()));
+      } else {
+        Collect(value, key, out);
+      }
+    }
+  } else if (node.is_array()) {
+    for (const Json& value : node) Collect(value, key, out);
+  }
+}
+
+class Corpus {
+ public:
+  explicit Corpus(std::filesystem::path folder) : folder_(std::move(folder)) {
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+  }
+  // Equal ones once, and no more than a fuzzer can use.
+  void Add(const std::string& from, const Bytes& bytes) {
+    if (seen_.size() == kPerTarget || !seen_.insert(bytes).second) return;
+    std::ofstream file(folder_ / absl::StrFormat("%03d-%s", seen_.size(), from), std::ios::binary);
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    if (!file.flush()) throw std::runtime_error("cannot write below " + folder_.string());
+  }
+
+ private:
+  std::filesystem::path folder_;
+  std::set<Bytes> seen_;
+};
+
+// One datagram as an operation of a script, behind its operation byte.
+Bytes ScriptDatagram(uint8_t operation, Bytes plain) {
+  plain.resize((plain.size() + 3) / 4 * 4, '\0');
+  return Bytes{static_cast<char>(operation), static_cast<char>(plain.size() / 4)} + plain;
+}
+
+// Scripts from the datagrams of one capture: in between, time passes and the application reads and writes.
+std::vector<Bytes> Scripts(const std::vector<Bytes>& plains, const std::vector<uint8_t>& between, uint8_t datagram) {
+  std::vector<Bytes> scripts;
+  Bytes script;
+  size_t count = 0;
+  for (const Bytes& plain : plains) {
+    if (plain.empty() || plain.size() > kMaxScriptDatagram) continue;
+    script += ScriptDatagram(datagram, plain);
+    script += static_cast<char>(between[count % between.size()]);
+    if (++count % kDatagramsPerScript != 0) continue;
+    scripts.push_back(std::move(script));
+    script.clear();
+  }
+  if (!script.empty()) scripts.push_back(std::move(script));
+  // Each datagram alone and twice as well: short inputs are what a fuzzer changes best.
+  for (size_t i = 0; i < plains.size(); i += 3) {
+    if (plains[i].empty() || plains[i].size() > kMaxScriptDatagram) continue;
+    const Bytes one = ScriptDatagram(datagram, plains[i]) + static_cast<char>(between[i % between.size()]);
+    scripts.push_back(one);
+    scripts.push_back(one + one);
+  }
+  return scripts;
+}
+
+int Make(const std::filesystem::path& vectors, const std::filesystem::path& out) {
+  Corpus packet(out / "mkcp_packet");
+  Corpus session(out / "mkcp_session");
+  Corpus diff(out / "mkcp_diff");
+  Corpus headers(out / "headers");
+  std::set<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(vectors)) {
+    if (entry.path().filename().string().starts_with("mkcp-")) files.insert(entry.path());
+  }
+  // Round by round, so that no file fills the corpora alone.
+  std::map<std::string, std::pair<std::vector<Bytes>, std::vector<Bytes>>> captures;
+  for (const auto& path : files) {
+    std::ifstream file(path);
+    const Json content = Json::parse(file);
+    auto& [plains, datagrams] = captures[path.stem()];
+    Collect(content, "plain_hex", plains);
+    Collect(content, "hex", datagrams);
+  }
+  for (size_t round = 0; round < 64; ++round) {
+    for (const auto& [name, capture] : captures) {
+      const auto& [plains, datagrams] = capture;
+      if (round < datagrams.size()) packet.Add(name, datagrams[round]);
+      if (round < plains.size()) {
+        packet.Add(name, plains[round]);
+        const size_t kind = round + plains.size();
+        const Bytes head = {static_cast<char>(kind % 6), static_cast<char>(round % 3), static_cast<char>(round * 37),
+                            static_cast<char>(kind),     static_cast<char>(round),     static_cast<char>(kind * 7),
+                            static_cast<char>(-1),       static_cast<char>(-1),        static_cast<char>(-1),
+                            static_cast<char>(-2 + static_cast<int>(round % 3))};
+        headers.Add(name, head + plains[round]);
+      }
+      // 0x61: 64 ms pass; 0x22: read and write; 0x05: a millisecond; 0x03: read.
+      const std::vector<Bytes> sessions = Scripts(plains, {0x61, 0x22, 0x05, 0x22}, 0x00);
+      if (round < sessions.size()) session.Add(name, sessions[round]);
+      const std::vector<Bytes> diffs = Scripts(plains, {0x46, 0x22, 0x06, 0x03}, 0x00);
+      if (round < diffs.size()) diff.Add(name, diffs[round]);
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) {
+    std::cerr << "usage: corpus_maker VECTORS OUT\n";
+    return 2;
+  }
+  try {
+    return Make(argv[1], argv[2]);
+  } catch (const std::exception& error) {
+    std::cerr << "corpus_maker: " << error.what() << "\n";
+    return 1;
+  }
+}
