@@ -23,5 +23,21 @@ TEST(V2rayConfig, NamesEverySideAndLeavesOutWhatIsAbsent) {
   EXPECT_EQ(config["routing"]["rules"].size(), 2u);
 }
 
+TEST(V2rayConfig, WritesTlsWhereItIsWanted) {
+  V2rayOptions options;
+  const SocketAddress address = *SocketAddress::Parse("127.0.0.1:1000");
+  options.clients.push_back({address, address, {}, V2rayTls{.trust_file = "/ca", .server_name = "a.example"}});
+  options.servers.push_back({address, address, {}, V2rayTls{.certificate_file = "/c", .key_file = "/k", .alpn = {"x"}}});
+  const auto config = nlohmann::json::parse(V2rayConfig(options));
+  const auto& client = config["outbounds"][1]["streamSettings"];
+  EXPECT_EQ(client["security"], "tls");
+  EXPECT_EQ(client["tlsSettings"]["certificates"][0], nlohmann::json({{"certificateFile", "/ca"}, {"usage", "verify"}}));
+  EXPECT_EQ(client["tlsSettings"]["serverName"], "a.example");
+  EXPECT_EQ(client["tlsSettings"]["allowInsecure"], false);
+  const auto& server = config["inbounds"][1]["streamSettings"]["tlsSettings"];
+  EXPECT_EQ(server["certificates"][0], nlohmann::json({{"certificateFile", "/c"}, {"keyFile", "/k"}}));
+  EXPECT_EQ(server["alpn"], nlohmann::json::array({"x"}));
+}
+
 }  // namespace
 }  // namespace culvert::testing

@@ -1,0 +1,17 @@
+// Crowd: many streams at once, each of which carries kCrowdBytes of pattern there and as many back, checked at both ends.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "tests/bench/compare/load/client.h"
+
+namespace culvert::bench {
+
+struct CrowdResult {
+  int finished = 0;    // streams that got everything back, all of it right
+  double seconds = 0;  // from the first connect call until the last of them finished
+};
+// All connect at the same moment. Streams that are not done after `limit` count as not finished.
+// Errors: wrong bytes arrived; the system gives no sockets.
+absl::StatusOr<CrowdResult> RunCrowd(const Door& door, int count, Duration limit);
+
+}  // namespace culvert::bench

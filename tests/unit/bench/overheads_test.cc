@@ -1,0 +1,34 @@
+#include "tests/bench/compare/subjects/overheads.h"
+
+#include <gtest/gtest.h>
+
+namespace culvert::bench {
+namespace {
+
+TEST(Overheads, OfCulvertAreThoseOfItsDatagrams) {
+  // 1232 bytes of UDP payload: nonce 12, tag 16, head 18; without a seed 6 bytes of check.
+  EXPECT_EQ(CulvertPacket(true).payload_bytes, 1186);
+  EXPECT_EQ(CulvertPacket(true).ip_bytes, 1260);
+  EXPECT_EQ(CulvertPacket(false).payload_bytes, 1208);
+  EXPECT_EQ(CulvertPacket(false).ip_bytes, 1260);
+}
+
+TEST(Overheads, OfV2rayGoBeyondItsMtuByTheNonce) {
+  EXPECT_EQ(V2rayPacket(true).payload_bytes, 1316);
+  EXPECT_EQ(V2rayPacket(true).ip_bytes, 1390);
+  EXPECT_EQ(V2rayPacket(false).payload_bytes, 1326);
+  EXPECT_EQ(V2rayPacket(false).ip_bytes, 1378);
+}
+
+TEST(Overheads, OfTcpAndKcptun) {
+  EXPECT_NEAR(TcpPacket().share(), 1448.0 / 1500, 1e-12);
+  EXPECT_NEAR(KcptunPacket(0, 0).share(), 1306.0 / 1378, 0.001);
+  EXPECT_NEAR(KcptunPacket(10, 3).share(), 1298.0 / 1378 * 10 / 13, 0.001);
+}
+
+TEST(Overheads, OfTlsAre22BytesARecord) {
+  EXPECT_NEAR(InTlsRecords(TcpPacket()).share() / TcpPacket().share(), 16384.0 / 16406, 1e-12);
+}
+
+}  // namespace
+}  // namespace culvert::bench
