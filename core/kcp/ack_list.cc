@@ -17,8 +17,20 @@ void AckList::OnData(TimePoint now, SerialNumber number, uint32_t timestamp, boo
   any_ = true;
   repeats_ = 0;
   // The first data after a pause answers at once: the peer may be waiting for exactly this.
-  const bool after_pause = now - last_sent_at_ >= kMaxAckDelay;
-  Schedule(at_once || after_pause || fresh_.size() >= kNumbersPerAck ? now : now + kMaxAckDelay);
+  if (peer_ticks_) LearnPeerTick(timestamp);
+  const Duration delay = peer_ticks_ ? std::chrono::milliseconds(peer_tick_) / 2 : kMaxAckDelay;
+  const bool after_pause = now - last_sent_at_ >= delay;
+  const size_t enough = peer_ticks_ ? kMaxAckNumbersSent : kNumbersPerAck;
+  const bool is_due = after_pause || fresh_.size() >= enough || (at_once && !peer_ticks_);
+  Schedule(is_due ? now : now + delay);
+}
+
+void AckList::LearnPeerTick(uint32_t timestamp) {
+  const uint32_t gap = timestamp - latest_timestamp_;
+  if (gap == 0 || gap >= 0x80000000u) return;  // the same burst, or one that was overtaken
+  latest_timestamp_ = timestamp;
+  // Pauses make gaps longer, never shorter.
+  if (gap >= kMinPeerTick && gap <= kMaxPeerTick) peer_tick_ = gap < peer_tick_ ? gap : peer_tick_ + (gap - peer_tick_) / 8;
 }
 
 void AckList::OnDuplicate(TimePoint now, SerialNumber number, uint32_t timestamp) {

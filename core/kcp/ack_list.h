@@ -23,6 +23,12 @@ namespace culvert::kcp {
 class AckList {
  public:
   static constexpr Duration kMaxAckDelay = std::chrono::milliseconds(5);
+  // v2ray takes its timeout from every ack and sends in bursts, one a tick. Many prompt acks of the head of a burst make that
+  // timeout shorter than the tail of the same burst takes, and it sends most of it again. Half a tick's arrivals in one ack show it
+  // what a burst takes; it could not act on them sooner anyway. What its tick is, its timestamps tell: all of a burst share one.
+  static constexpr uint32_t kMinPeerTick = 10;      // ms, as v2ray's configuration allows
+  static constexpr uint32_t kMaxPeerTick = 100;
+  static constexpr uint32_t kInitialPeerTick = 50;
   static constexpr Duration kDuplicateAckDelay = std::chrono::milliseconds(25);
   static constexpr uint32_t kFillersPerArrival = 4;  // old numbers repeated for each segment since the last ack (T04)
   static constexpr uint32_t kNumbersPerAck = 16;  // so many new numbers are worth an ack at once
@@ -31,6 +37,8 @@ class AckList {
 
   // The peer's numbers begin at `first`, not at 0: for tests of the wrap. REQUIRES: nothing arrived yet.
   void StartAt(SerialNumber first) { peer_sending_next_ = first; }
+  // The peer is a v2ray; see kInitialPeerTick.
+  void SetPeerTicks() { peer_ticks_ = true; }
   // A data segment arrived inside the window. `timestamp` is the peer's.
   void OnData(TimePoint now, SerialNumber number, uint32_t timestamp, bool at_once);
   // A segment that is held already: its ack was lost, or somebody repeats it on purpose. Said again, after a while.
@@ -63,6 +71,7 @@ class AckList {
   void ReleaseSpare();
 
  private:
+  void LearnPeerTick(uint32_t timestamp);
   void Schedule(TimePoint when) { due_at_ = std::min(due_at_, when); }
   // The peer has heard of everything that arrived.
   bool is_confirmed() const { return !any_ || peer_sending_next_.IsAfter(highest_); }
@@ -79,6 +88,9 @@ class AckList {
   SerialNumber peer_sending_next_;
   SerialNumber highest_;                   // highest number ever acknowledged
   bool any_ = false;
+  bool peer_ticks_ = false;
+  uint32_t peer_tick_ = kInitialPeerTick;  // ms
+  uint32_t latest_timestamp_ = 0;          // of a peer that ticks
   TimePoint due_at_ = kInfiniteFuture;     // something new to say
   TimePoint repeat_at_ = kInfiniteFuture;  // say it again
   TimePoint last_sent_at_{};

@@ -112,6 +112,8 @@ bool Connection::IsPlausible(const Segment& segment) const {
 void Connection::OnData(TimePoint now, const DataSegment& data) {
   ++stats_.rx_segments;
   OnPeerSendingNext(data.sending_next);
+  // Our kind begins its clock at a random epoch, v2ray at 0.
+  if (data.timestamp < AddressValidation::kMinEpoch) acks_.SetPeerTicks();
   if (!MayDeliver(state_)) return;
   const ReceiveWindow::Arrival arrival = receive_.Insert(data.number, data.payload);
   switch (arrival) {

@@ -159,6 +159,7 @@ class Connection {
   Sent FlushData(TimePoint now, DatagramSink& sink);
   Sent FlushCopies(TimePoint now, DatagramSink& sink);
   void ScheduleCopies(TimePoint now);
+  SendWindow::Copies WantedCopies(TimePoint now) const;
   Sent SendData(TimePoint now, SerialNumber number, const OutgoingSegment& segment, DatagramSink& sink);
   Sent FlushCommands(TimePoint now, DatagramSink& sink);
   Sent SendCommand(TimePoint now, Command command, DatagramSink& sink);

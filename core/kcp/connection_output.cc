@@ -16,8 +16,12 @@ constexpr uint32_t kSegmentsPerProbe = 2;
 constexpr Duration kMaxAnnouncedRto = std::chrono::seconds(10);
 // Copies: up to so many segments in flight, where at least so much is lost. Far enough apart for most bursts to be over.
 constexpr uint32_t kMaxCopiedSegments = 3;
-constexpr double kLossWorthCopies = 0.008;
+constexpr uint32_t kMaxCopiesAtOnce = 16;
+constexpr uint32_t kCopiesAfterTimeout = 3;
+constexpr double kLossWorthACopy = 0.008;
+constexpr double kLossWorthTwoCopies = 0.05;
 constexpr Duration kLeastCopyDelay = std::chrono::milliseconds(5);
+constexpr Duration kLateCopyDelay = std::chrono::milliseconds(1);
 constexpr Duration kMostCopyDelay = std::chrono::milliseconds(20);
 
 }  // namespace
@@ -214,31 +218,50 @@ Connection::Sent Connection::SendSegment(TimePoint now, SerialNumber number, con
 
 // ---- copies ----
 // On a path that loses much, whoever sends little waits a timeout for every loss, as nothing that follows reveals it. The few
-// segments of such a sender are sent twice, a moment apart. A bulk sender's are not, but for its last.
+// segments of such a sender are sent again, a moment apart, so often that all are lost less than once in a hundred times. A bulk
+// sender's are not, but for its last and for what a full window of the peer waits for.
+
+SendWindow::Copies Connection::WantedCopies(TimePoint now) const {
+  const double loss_rate = context_.paths.Find(now, identity_.peer.ip).loss_rate;
+  if (loss_rate < kLossWorthACopy) return {};
+  if (send_.segments_in_flight() <= kMaxCopiedSegments) {
+    return {.of_first = loss_rate < kLossWorthTwoCopies ? 1u : 2u, .of_lost = kCopiesAfterTimeout};
+  }
+  // A peer whose window is full stands still until its first hole is filled: what fills it is not to be lost again.
+  return {.of_lost = limited_by_ == SendLimit::kPeerWindow ? 1u : 0u};
+}
 
 void Connection::ScheduleCopies(TimePoint now) {
+  if (timers_.copy_at != kInfiniteFuture || send_.segments_in_flight() == 0) return;
+  if (send_.segments_in_flight() > kMaxCopiedSegments && limited_by_ != SendLimit::kPeerWindow) return;
   SerialNumber number;
-  if (timers_.copy_at != kInfiniteFuture || send_.segments_in_flight() == 0 ||
-      send_.segments_in_flight() > kMaxCopiedSegments || !validated() || send_.NextToCopy(number) == nullptr ||
-      context_.paths.Find(now, identity_.peer.ip).loss_rate < kLossWorthCopies) {
-    return;
-  }
+  if (send_.NextToCopy(WantedCopies(now), number) == nullptr) return;
   // After a timeout there is no time left to wait for the end of a burst, so it is outnumbered.
   const bool late = timeouts_in_a_row_ > 0;
-  timers_.copy_at = late ? now : now + std::clamp(rtt_.smoothed_rtt() / 16, kLeastCopyDelay, kMostCopyDelay);
+  timers_.copy_at = now + (late ? kLateCopyDelay : std::clamp(rtt_.smoothed_rtt() / 16, kLeastCopyDelay, kMostCopyDelay));
 }
 
 Connection::Sent Connection::FlushCopies(TimePoint now, DatagramSink& sink) {
   if (now < timers_.copy_at) return Sent::kYes;
+  // One of each, then the next time is set.
+  uint32_t left = MaySendData(state_) ? std::min(send_.segments_in_flight(), kMaxCopiesAtOnce) : 0;
+  const SendWindow::Copies wanted = WantedCopies(now);
   SerialNumber number;
-  while (const OutgoingSegment* segment = send_.NextToCopy(number)) {
-    if (send_.segments_in_flight() > kMaxCopiedSegments || !MaySendData(state_)) break;
+  while (left-- > 0) {
+    const OutgoingSegment* segment = send_.NextToCopy(wanted, number);
+    if (segment == nullptr) break;
     const Sent sent = SendData(now, number, *segment, sink);
-    if (sent != Sent::kYes) return sent;
+    if (sent == Sent::kSinkFull) return sent;
+    if (sent == Sent::kNotAllowed) {
+      // What an unproved peer may be sent is for the acks.
+      timers_.copy_at = kInfiniteFuture;
+      return Sent::kYes;
+    }
     send_.OnCopied(number, now);
     ++copies_sent_;
   }
   timers_.copy_at = kInfiniteFuture;
+  ScheduleCopies(now);
   return Sent::kYes;
 }
 
@@ -259,6 +282,7 @@ Connection::Sent Connection::FlushData(TimePoint now, DatagramSink& sink) {
       if (!number.IsBefore(peer_edge_) && forced_segments_ == 0) {
         // K13: the announced edge is obeyed. With nothing in flight only a probe can find out that it moved.
         limited_by_ = SendLimit::kPeerWindow;
+        ScheduleCopies(now);
         if (send_.segments_in_flight() == 0 && timers_.window_probe_at == kInfiniteFuture) {
           timers_.window_probe_at = now + rtt_.rto();
         }
@@ -283,7 +307,7 @@ Connection::Sent Connection::FlushData(TimePoint now, DatagramSink& sink) {
   // Room in the window and nothing to put into it: what is measured now is not the path.
   if (send_.bytes_in_flight() < window) delivery_.OnApplicationLimited(send_.bytes_in_flight());
   ScheduleCopies(now);
-  return FlushCopies(now, sink);
+  return Sent::kYes;
 }
 
 Connection::Sent Connection::SendCommand(TimePoint now, Command command, DatagramSink& sink) {

@@ -7,6 +7,7 @@
 // Thread: owned by one worker.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -25,7 +26,7 @@ class PathMemory {
   struct Path {
     Duration smoothed_rtt{};  // zero: unknown
     Duration rttvar{};
-    double loss_rate = 0;     // of data segments; 0 until enough were sent
+    double loss_rate = 0;     // of data segments, in [0, 1]; a first loss makes it high, those that follow show what it is
   };
 
   explicit PathMemory(const KeyedHash& hash) : hash_(hash) {}
@@ -35,9 +36,7 @@ class PathMemory {
     const Place& place = places_[Index(host)];
     if (place.host != host || now - place.noted_at > kLifetime) return {};
     Path path{place.smoothed_rtt, place.rttvar, 0};
-    if (place.segments >= kEnoughSegments && place.lost >= kEnoughLosses) {
-      path.loss_rate = static_cast<double>(place.lost) / static_cast<double>(place.segments);
-    }
+    if (place.lost > 0) path.loss_rate = static_cast<double>(place.lost) / static_cast<double>(std::max(place.segments, place.lost));
     return path;
   }
 
@@ -59,8 +58,6 @@ class PathMemory {
   }
 
  private:
-  static constexpr uint64_t kEnoughSegments = 20;
-  static constexpr uint64_t kEnoughLosses = 2;  // one proves nothing
   static constexpr uint64_t kMostSegments = 4000;
 
   struct Place {

@@ -86,14 +86,17 @@ const OutgoingSegment* SendWindow::NextQueued(SerialNumber& number) const {
   return &At(next_to_send_);
 }
 
-const OutgoingSegment* SendWindow::NextToCopy(SerialNumber& number) const {
+const OutgoingSegment* SendWindow::NextToCopy(const Copies& wanted, SerialNumber& number) const {
+  const OutgoingSegment* next = nullptr;
   uint32_t n = in_flight_.head;
   for (uint32_t i = 0; i < in_flight_.count; ++i, n = At(n).next) {
-    if (At(n).copies >= (At(n).transmissions > 1 ? kCopiesAfterLoss : 1)) continue;
+    const OutgoingSegment& segment = At(n);
+    if (segment.copies >= (segment.transmissions > 1 ? wanted.of_lost : wanted.of_first)) continue;
+    if (next != nullptr && next->copies <= segment.copies) continue;
+    next = &segment;
     number = SerialNumber(n);
-    return &At(n);
   }
-  return nullptr;
+  return next;
 }
 
 void SendWindow::OnCopied(SerialNumber number, TimePoint now) {
@@ -151,6 +154,12 @@ void SendWindow::PopAcked() {
   while (first_unacked_ != next_to_send_ && At(first_unacked_).place == OutgoingSegment::Place::kAcked) ++first_unacked_;
 }
 
+void SendWindow::NoteArrival(const OutgoingSegment& segment) {
+  if (segment.order <= latest_acked_order_) return;
+  latest_acked_order_ = segment.order;
+  latest_acked_sent_at_ = segment.sent_at;
+}
+
 void SendWindow::Acknowledge(SerialNumber number, TimePoint now, uint32_t echo, Duration min_rtt, AckOutcome& outcome) {
   // Outside [first_unacked, next_to_send): acknowledged before, or never sent (K12).
   if (number.DistanceFrom(first_unacked()) >= next_to_send_ - first_unacked_) return;
@@ -170,7 +179,7 @@ void SendWindow::Acknowledge(SerialNumber number, TimePoint now, uint32_t echo, 
   if (earlier_arrived || (declared_lost && !sent_again)) ++outcome.spurious;
   if (segment.copies > 0 && echo != 0 && SerialNumber(echo).IsAfter(SerialNumber(segment.timestamp))) ++outcome.saved_by_copy;
   if (!earlier_arrived && !declared_lost) {
-    latest_acked_order_ = std::max(latest_acked_order_, segment.order);
+    NoteArrival(segment);
     const bool unambiguous = (!sent_again && segment.copies == 0) || echoes_last;
     if (unambiguous && (!outcome.has_rtt_sample || age < outcome.rtt_sample)) {
       outcome.has_rtt_sample = true;
@@ -190,7 +199,7 @@ void SendWindow::AcknowledgeBelow(SerialNumber receiving_next, AckOutcome& outco
       // No RTT sample: the number says when it was read, not when it arrived.
       if (segment.transmissions == 1) {
         if (segment.place == OutgoingSegment::Place::kInFlight) {
-          latest_acked_order_ = std::max(latest_acked_order_, segment.order);
+          NoteArrival(segment);
         } else {
           ++outcome.spurious;
         }
@@ -219,8 +228,10 @@ SendWindow::LossOutcome SendWindow::DetectLosses(TimePoint now, Duration rtt, Du
     const OutgoingSegment& oldest = At(in_flight_.head);
     // RFC 8985 section 6.2: only what left before something that is known to have arrived can be lost.
     if (oldest.order >= latest_acked_order_) break;
+    // RFC 8985 section 6.2 step 5: with its RTT that of the latest arrival the first condition is what it comes to, at the moment
+    // of the ack; the second catches trains, which share a time.
     const TimePoint lost_at = oldest.sent_at + rtt + reordering_window;
-    if (now < lost_at) {
+    if (latest_acked_sent_at_ - oldest.sent_at < reordering_window && now < lost_at) {
       outcome.retry_at = lost_at;
       break;
     }

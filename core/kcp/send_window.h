@@ -93,9 +93,14 @@ class SendWindow {
   // The segment to send next: the longest lost one, else the first queued one. nullptr: none.
   const OutgoingSegment* NextLost(SerialNumber& number) const;
   const OutgoingSegment* NextQueued(SerialNumber& number) const;
-  // The longest segment in flight that has not all its copies yet: one, or kCopiesAfterLoss if it was lost before. nullptr: none.
-  static constexpr uint8_t kCopiesAfterLoss = 3;
-  const OutgoingSegment* NextToCopy(SerialNumber& number) const;
+  // How many copies of a segment in flight are wanted.
+  struct Copies {
+    uint32_t of_first = 0;  // of one sent once
+    uint32_t of_lost = 0;   // of one that was lost before
+  };
+  // Of the segments in flight that have not all of them, the longest with the fewest. nullptr: none. Takes time with what is in
+  // flight.
+  const OutgoingSegment* NextToCopy(const Copies& wanted, SerialNumber& number) const;
   // `number`, which NextToCopy gave, was sent once more. It stays in flight as it was.
   void OnCopied(SerialNumber number, TimePoint now);
   // Moves `number`, one of the two above, into flight.
@@ -105,7 +110,7 @@ class SendWindow {
   void Acknowledge(SerialNumber number, TimePoint now, uint32_t echo, Duration min_rtt, AckOutcome& outcome);
   void AcknowledgeBelow(SerialNumber receiving_next, AckOutcome& outcome);
 
-  // Declares lost what was sent so long before the latest acknowledged segment that reordering cannot explain it.
+  // Declares lost what was sent so long before the latest acknowledged segment that reordering cannot explain it, or is overdue.
   // Returns how many segments; `retry_at` is when more would be (kInfiniteFuture: nothing pending).
   struct LossOutcome {
     uint32_t segments = 0;
@@ -135,6 +140,7 @@ class SendWindow {
   void Remove(List& list, uint32_t number);
   void MarkAcked(uint32_t number, AckOutcome& outcome);
   void PopAcked();
+  void NoteArrival(const OutgoingSegment& segment);
   uint64_t FlightBytes(const OutgoingSegment& segment) const { return segment.size + segment_overhead_bytes_; }
   void MoveToLost(uint32_t number, LossOutcome& outcome);
 
@@ -154,6 +160,7 @@ class SendWindow {
   TimePoint latest_sent_at_{};
   uint64_t next_order_ = 1;
   uint64_t latest_acked_order_ = 0;  // RACK.segment; 0: none yet
+  TimePoint latest_acked_sent_at_{};  // RACK.xmit_ts
 };
 
 }  // namespace culvert::kcp

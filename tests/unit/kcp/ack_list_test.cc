@@ -103,6 +103,34 @@ TEST(AckList, NumbersAcrossTheWrap) {
   EXPECT_EQ(acks.due_at(), kInfiniteFuture);
 }
 
+TEST(AckList, APeerWithATickGetsWhatArrivedInHalfOfIt) {
+  AckList acks;
+  acks.SetPeerTicks();
+  TimePoint now{std::chrono::seconds(10)};
+  acks.OnData(now, SerialNumber(0), 1, false);
+  EXPECT_EQ(acks.due_at(), now);  // after a pause at once
+  acks.OnSent(now, kRto, 8);
+  for (uint32_t n = 1; n < 100; ++n) acks.OnData(now += std::chrono::microseconds(100), SerialNumber(n), 1, /*at_once=*/true);
+  EXPECT_GT(acks.due_at(), now);
+  EXPECT_LE(acks.due_at(), TimePoint(std::chrono::seconds(10)) + std::chrono::milliseconds(26));
+  for (uint32_t n = 100; n < 130; ++n) acks.OnData(now, SerialNumber(n), n, false);
+  EXPECT_LE(acks.due_at(), now);  // one ack is full
+}
+
+TEST(AckList, ThePeersTickIsReadFromItsTimestamps) {
+  AckList acks;
+  acks.SetPeerTicks();
+  TimePoint now{std::chrono::seconds(10)};
+  uint32_t number = 0;
+  for (uint32_t burst = 0; burst < 5; ++burst) {
+    now += std::chrono::milliseconds(20);
+    for (int i = 0; i < 3; ++i) acks.OnData(now, SerialNumber(number++), 1000 + 20 * burst, false);
+    acks.OnSent(now, kRto, 8);
+  }
+  acks.OnData(now + std::chrono::milliseconds(1), SerialNumber(number), 1100, false);
+  EXPECT_EQ(acks.due_at(), now + std::chrono::milliseconds(11));
+}
+
 TEST(AckList, MoreThanOneAckWhenNumbersDoNotFit) {
   AckList acks;
   const TimePoint now{std::chrono::seconds(10)};

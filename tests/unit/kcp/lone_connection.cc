@@ -75,7 +75,7 @@ void LoneConnection::Receive(const Segment& segment) {
 }
 
 void LoneConnection::ReceiveData(SerialNumber number, ByteView payload, uint8_t option) {
-  DataSegment data{.conversation_id = kConversation, .option = option, .timestamp = 1, .number = number};
+  DataSegment data{.conversation_id = kConversation, .option = option, .timestamp = AddressValidation::kMinEpoch, .number = number};
   data.sending_next = number;
   data.payload = payload;
   next_number_ = SerialNumber::Later(next_number_, number.Plus(1));
@@ -85,7 +85,7 @@ void LoneConnection::ReceiveData(SerialNumber number, ByteView payload, uint8_t 
 void LoneConnection::ReceiveFullAck(uint8_t option) {
   Receive(AckSegment{.conversation_id = kConversation,
                      .option = option,
-                     .receiving_window = seen_end_.Plus(1000),
+                     .receiving_window = seen_end_.Plus(peer_window_segments),
                      .receiving_next = seen_end_,
                      .timestamp = last_timestamp_});
 }

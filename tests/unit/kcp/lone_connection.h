@@ -40,6 +40,7 @@ class LoneConnection {
   // What the application can read, consumed.
   std::vector<uint8_t> ReadAll();
 
+  int32_t peer_window_segments = 1000;  // announced by the peer
   std::vector<SentSegment> sent;  // since the test last cleared it
   std::vector<Event> events;
   size_t SentCommands(Command command) const;

@@ -28,10 +28,10 @@ TEST_F(PathMemoryTest, RemembersTheLastRoundTripForAWhile) {
   EXPECT_EQ(paths.Find(now + PathMemory::kLifetime + milliseconds(1), host).smoothed_rtt, Duration::zero());
 }
 
-TEST_F(PathMemoryTest, AFewSegmentsAreNoLossRate) {
-  paths.Note(now, host, milliseconds(80), milliseconds(5), 10, 5);
-  EXPECT_EQ(paths.Find(now, host).loss_rate, 0);
-  paths.Note(now, host, milliseconds(80), milliseconds(5), 90, 5);
+TEST_F(PathMemoryTest, KnowsTheShareThatWasLost) {
+  paths.Note(now, host, milliseconds(80), milliseconds(5), 2, 3);  // retransmissions get lost as well
+  EXPECT_EQ(paths.Find(now, host).loss_rate, 1);
+  paths.Note(now, host, milliseconds(80), milliseconds(5), 98, 7);
   EXPECT_DOUBLE_EQ(paths.Find(now, host).loss_rate, 0.1);
 }
 

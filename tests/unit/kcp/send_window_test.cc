@@ -57,6 +57,28 @@ TEST_F(SendWindowTest, AnAckOfWhatWasNeverSentIsIgnored) {
   EXPECT_EQ(window_.segments_in_flight(), 3u);
 }
 
+TEST_F(SendWindowTest, AnAckOfWhatLeftMuchLaterShowsALossAtOnce) {
+  Append(1000);
+  SendAll();
+  Advance(milliseconds(30));
+  Append(1000);
+  SendAll();
+  Advance(milliseconds(5));
+  (void)Ack({1});
+  // By the clock the first would not be overdue for another 65 ms.
+  EXPECT_EQ(window_.DetectLosses(now_, milliseconds(80), milliseconds(20)).segments, 1u);
+}
+
+TEST_F(SendWindowTest, OnlyOverdueSegmentsOfATrainAreLost) {
+  Append(2000);
+  SendAll();
+  Advance(milliseconds(5));
+  (void)Ack({1});
+  const SendWindow::LossOutcome losses = window_.DetectLosses(now_, milliseconds(80), milliseconds(20));
+  EXPECT_EQ(losses.segments, 0u);
+  EXPECT_EQ(losses.retry_at, now_ + milliseconds(95));
+}
+
 TEST_F(SendWindowTest, AShorterPathIsLearnedFromARetransmissionToo) {
   Append(3000);
   SendAll();
