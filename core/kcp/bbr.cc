@@ -28,8 +28,12 @@ constexpr Duration kMinRttLifetime = std::chrono::seconds(10);
 constexpr Duration kProbeRttTime = std::chrono::milliseconds(200);
 // Slightly below the estimate, so that what the estimate is too high by does not pile up (section 4.2.1 of the draft's successor).
 constexpr double kPacingMargin = 0.99;
-// At the estimate, while a queue stands that we may have made.
+// At the estimate, while a queue stands that we may have made. One that outlasts a cycle shows that the estimate is too high:
+// then less with every round trip.
 constexpr double kQueueGain = 0.95;
+constexpr double kQueueStep = 0.02;
+constexpr double kQueueGainFloor = 0.8;
+constexpr uint32_t kPatientRounds = 8;
 // More than this is no path we want to fill against its losses.
 constexpr double kMaxLossRate = 0.25;
 constexpr double kForgetting = 0.125;  // per round trip
@@ -76,7 +80,8 @@ void Bbr::UpdatePacing() {
   double gain = pacing_gain_;
   if (pipe_is_full_) gain *= kPacingMargin;
   if (phase_ == Phase::kProbeBandwidth && cycle_index_ > kDown && queue_.stands()) {
-    gain *= kQueueGain;
+    const uint32_t stubborn = queue_.rounds_standing() - std::min(queue_.rounds_standing(), kPatientRounds);
+    gain *= std::max(kQueueGain - kQueueStep * stubborn, kQueueGainFloor);
   } else {
     // The bandwidth is what arrives. To keep the path full, what it loses has to be sent on top.
     gain /= 1 - loss_rate_;

@@ -10,7 +10,7 @@
 //                bandwidth stops growing: by then the queue would have overflowed
 //   bandwidth    is what arrives; on a path that loses p by itself 1/(1-p) of it is sent, or one loss would cost twice. What is
 //                lost while a queue stands does not count as the path's own
-//   cruising     lets go a little while a queue stands
+//   cruising     lets go a little while a queue stands, and more when it outlasts a cycle
 //   cycles       step up and down by a quarter while that finds bandwidth, else by a tenth; one that found some is repeated at
 //                once, and three such on end begin startup anew. The step down lasts until the queue is gone
 //   probe RTT    keeps half of the bandwidth-delay product in flight instead of four packets, and is left out while round trips

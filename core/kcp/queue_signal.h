@@ -25,14 +25,18 @@ class QueueSignal {
   }
 
   void OnRoundEnd(Duration min_rtt) {
-    stands_ = round_least_ != kInfiniteDuration && round_least_ - min_rtt > std::clamp(min_rtt / 32, kStandsMin, kStandsMax);
+    const bool has_waited =
+        round_least_ != kInfiniteDuration && round_least_ - min_rtt > std::clamp(min_rtt / 32, kStandsMin, kStandsMax);
+    rounds_standing_ = has_waited ? rounds_standing_ + 1 : 0;
     round_least_ = kInfiniteDuration;
   }
 
   // The last few answers have all waited: seen while the queue grows, within a part of a round trip.
   bool is_building() const { return is_building_; }
   // Every answer of the last round trip has waited.
-  bool stands() const { return stands_; }
+  bool stands() const { return rounds_standing_ > 0; }
+  // How many round trips on end.
+  uint32_t rounds_standing() const { return rounds_standing_; }
 
  private:
   static constexpr uint32_t kFew = 8;
@@ -46,7 +50,7 @@ class QueueSignal {
   TimePoint few_began_at_{};
   uint32_t few_ = 0;
   bool is_building_ = false;
-  bool stands_ = false;
+  uint32_t rounds_standing_ = 0;
 };
 
 }  // namespace culvert::kcp
