@@ -43,6 +43,10 @@ class ByteStream {
   // True while bytes that were written may still be lost with this process: not yet acknowledged by the peer's transport.
   [[nodiscard]] virtual bool HasUndelivered() const = 0;
 
+  // False: nothing ever came from the peer's transport, not even an acknowledgement, so perhaps nobody is there. Stays what it
+  // is after the end. A TCP connection has been answered.
+  [[nodiscard]] virtual bool HasPeerAnswered() const { return true; }
+
   // Whether one direction can end while the other goes on.
   [[nodiscard]] virtual bool CanHalfClose() const = 0;
   // No more writes. REQUIRES: CanHalfClose.

@@ -282,7 +282,10 @@ void Planner::Stamp(const Draft& draft, Entry& entry, ChangeResult& result) {
   metadata.set_generation(before.generation() + (spec_changed ? 1 : 0));
   metadata.set_manager(before.manager());
   entry.incarnation = result.disruptive ? (*context_.next_incarnation)++ : draft.before->incarnation;
-  if (!result.disruptive) entry.kcp = draft.before->kcp;
+  if (result.disruptive) return;
+  entry.kcp = draft.before->kcp;
+  // Another context, even an equal one, would make the workers forget the tickets they have.
+  if (std::ranges::none_of(result.changed_paths, is_tls)) entry.tls = draft.before->tls;
 }
 
 void Planner::JudgeTable(const std::vector<Draft>& drafts) {

@@ -143,8 +143,10 @@ bool DataPlane::CloseSession(std::string_view id, bool graceful) {
     relays_.Erase(relay_handle);
     return true;
   }
-  // Its relay is gone already: an mKCP session that still delivers what was written.
-  if (session->driver != nullptr && !graceful) {
+  // No relay yet: the TLS handshake still goes on, and there is nothing to deliver. Or none any more: an mKCP session that still
+  // delivers what was written.
+  const bool is_in_handshake = session->listener && session->listener->tls != nullptr && session->tls == nullptr;
+  if (session->driver != nullptr && (!graceful || is_in_handshake)) {
     session->driver->endpoint().Abort(context_.now, session->stream, CloseReason::kAdmin);
     session->driver->MarkDirty();
   }

@@ -132,9 +132,8 @@ void Dial::OnHandshakeOver(TlsHandshake& handshake) {
     return Succeed({.driver = driver_, .stream = stream_, .tls = std::move(tls), .remote = trying_, .target = &target()});
   }
   ++counters.tls_failed;
-  const auto stats = driver_->endpoint().GetStats(context_.now, stream_);
-  const bool is_silent = handshake.error_reason() == "HANDSHAKE_TIMEOUT" && stats && stats->rx_datagrams == 0;
-  if (is_silent) {
+  // Whether our time was over first or that of mKCP.
+  if (!handshake.stream().HasPeerAnswered()) {
     Fail(Phase::kHandshake, "NO_ANSWER",
          absl::StrCat("nothing came back from ", trying_.ToString(), " (", target().target.ToString(), "): is the seed the same there?"));
   } else {

@@ -123,7 +123,7 @@ void EndpointDriver::OnClosed(const Event& event) {
   const Slot closed = std::exchange(*slot, Slot{});
   SessionStats stats;
   if (const auto last = endpoint_->GetStats(context_.now, event.stream)) stats = *last;
-  if (closed.object != nullptr) closed.object->OnClosed();
+  if (closed.object != nullptr) closed.object->OnClosed(stats.rx_datagrams > 0);
   owner_.OnSessionClosed(closed.session, event.reason, stats);
   context_.sessions->End(closed.session, stats);
 }
@@ -165,7 +165,7 @@ void EndpointDriver::Shutdown(CloseReason reason) {
   while (DispatchEvents()) continue;
   for (Slot& slot : slots_) {
     if (slot.generation == 0) continue;
-    if (slot.object != nullptr) slot.object->OnClosed();
+    if (slot.object != nullptr) slot.object->OnClosed(slot.object->HasPeerAnswered());
     context_.sessions->End(slot.session, {});
     slot = {};
   }

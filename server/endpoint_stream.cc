@@ -68,12 +68,19 @@ bool EndpointStream::HasUndelivered() const {
   return stats && stats->send_queue_bytes > 0;
 }
 
+bool EndpointStream::HasPeerAnswered() const {
+  if (!is_open_) return peer_answered_;
+  const auto stats = driver_.endpoint().GetStats(context_.now, stream_);
+  return stats && stats->rx_datagrams > 0;
+}
+
 void EndpointStream::FinishWriting() { CULVERT_CHECK(false); }
 
 void EndpointStream::Close() {
   set_observer(nullptr);
   is_broken_ = false;
   if (!is_open_) return;
+  peer_answered_ = HasPeerAnswered();
   is_open_ = false;
   driver_.endpoint().Close(context_.now, stream_);
   driver_.MarkDirty();
@@ -83,13 +90,15 @@ void EndpointStream::Reset(CloseReason reason) {
   set_observer(nullptr);
   is_broken_ = false;
   if (!is_open_) return;
+  peer_answered_ = HasPeerAnswered();
   is_open_ = false;
   driver_.endpoint().Abort(context_.now, stream_, reason);
   driver_.MarkDirty();
 }
 
-void EndpointStream::OnClosed() {
+void EndpointStream::OnClosed(bool peer_answered) {
   if (!is_open_) return;
+  peer_answered_ = peer_answered;
   is_open_ = false;
   is_broken_ = true;
   NotifyReady();

@@ -25,6 +25,7 @@ class EndpointStream final : public ByteStream {
   [[nodiscard]] size_t WritableBytes() override;
   [[nodiscard]] size_t Write(std::span<const ByteView> views) override;
   [[nodiscard]] bool HasUndelivered() const override;
+  [[nodiscard]] bool HasPeerAnswered() const override;
   [[nodiscard]] bool CanHalfClose() const override { return false; }
   void FinishWriting() override;
   [[nodiscard]] bool IsBroken() const override { return is_broken_; }
@@ -34,7 +35,8 @@ class EndpointStream final : public ByteStream {
   // The driver's.
   void OnEvent() { NotifyReady(); }
   // The endpoint ended the stream. Before its end was reached that is a failure, whoever caused it: bytes may be missing.
-  void OnClosed();
+  // `peer_answered`: the endpoint forgets the stream right after this.
+  void OnClosed(bool peer_answered);
 
  private:
   WorkerContext& context_;
@@ -42,6 +44,7 @@ class EndpointStream final : public ByteStream {
   const StreamHandle stream_;
   bool is_open_ = true;  // neither we nor the endpoint have ended it
   bool is_broken_ = false;
+  bool peer_answered_ = false;  // once it is not open any more
 };
 
 }  // namespace culvert::server

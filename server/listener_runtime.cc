@@ -55,13 +55,14 @@ ObjectCounters ListenerRuntime::Counters() const {
 }
 
 bool ListenerRuntime::Admits() {
-  return !config_->paused && handshakes_.size() < kMaxHandshakes && tally_.everywhere->load(std::memory_order_relaxed) < config_->max_sessions && host_.WantsStream(*this);
+  return !config_->paused && tally_.everywhere->load(std::memory_order_relaxed) < config_->max_sessions &&
+         host_.WantsStream(*this);
 }
 
 void ListenerRuntime::OnOpened(EndpointDriver& driver, StreamHandle stream) {
   const auto stats = driver.endpoint().GetStats(context_.now, stream);
   if (!stats) return;  // it ended before we looked
-  if (!Admits()) {
+  if (!Admits() || (config_->tls != nullptr && !slots_.Take(stats->peer.ip))) {
     tally_.OnFailed();
     driver.endpoint().Abort(context_.now, stream, CloseReason::kAborted);
     driver.MarkDirty();
@@ -79,22 +80,23 @@ void ListenerRuntime::BeginHandshake(EndpointDriver& driver, StreamHandle stream
   auto handshake = std::make_unique<TlsHandshake>(context_, std::move(tls), context_.now + kHandshakeTimeout,
                                                   static_cast<TlsHandshake::Owner&>(*this));
   const TlsHandshake* key = handshake.get();
-  handshakes_[key] = {std::move(handshake), opened.session};
+  handshakes_[key] = {std::move(handshake), opened.session, peer};
 }
 
 void ListenerRuntime::OnHandshakeOver(TlsHandshake& handshake) {
   const auto node = handshakes_.extract(&handshake);
   const SlotHandle handle = node.mapped().session;
-  Session* session = context_.sessions->Find(handle);
+  const SocketAddress peer = node.mapped().peer;
+  slots_.Give(peer.ip);
   if (!handshake.error_reason().empty()) {
     ++tally_.counters.tls_failed;
-    LogFailure(handshake, session != nullptr ? session->remote : SocketAddress());
+    LogFailure(handshake, peer);
     return;
   }
   std::unique_ptr<TlsStream> stream = handshake.TakeStream();
   ++tally_.counters.tls_handshakes;
   if (stream->session()->info.resumed) ++tally_.counters.tls_resumed;
-  if (session != nullptr) session->tls = stream->session();
+  if (Session* session = context_.sessions->Find(handle)) session->tls = stream->session();
   // Much may have changed in the meantime.
   if (config_->paused || !host_.WantsStream(*this)) {
     tally_.OnFailed();
@@ -151,6 +153,7 @@ void ListenerRuntime::OnTimer(TimePoint /*now*/) {
 
 void ListenerRuntime::StopAccepting() {
   handshakes_.clear();
+  slots_.GiveAll();
   if (driver_) driver_->endpoint().StopAccepting();
   if (!tcp_.is_open()) return;
   context_.reactor->Remove(tcp_.fd());

@@ -12,6 +12,7 @@
 #include "core/io/tcp_socket.h"
 #include "server/config.h"
 #include "server/endpoint_driver.h"
+#include "server/handshake_slots.h"
 #include "server/object_tally.h"
 #include "server/session_streams.h"
 #include "server/timer_queue.h"
@@ -25,9 +26,7 @@ class ListenerRuntime final : private EndpointDriver::Owner,
                               private TimerHandler,
                               private TlsHandshake::Owner {
  public:
-  // Handshakes at a time. Each holds some 30 KiB.
-  static constexpr size_t kMaxHandshakes = 2048;
-  // How long one may take.
+  // How long a handshake may take.
   static constexpr Duration kHandshakeTimeout = std::chrono::seconds(8);
 
   class Host {
@@ -77,7 +76,8 @@ class ListenerRuntime final : private EndpointDriver::Owner,
 
   struct Handshake {
     std::unique_ptr<TlsHandshake> handshake;
-    SlotHandle session;
+    SlotHandle session;  // may have ended before the handshake did
+    SocketAddress peer;
   };
 
   WorkerContext& context_;
@@ -88,6 +88,7 @@ class ListenerRuntime final : private EndpointDriver::Owner,
   io::TcpListenSocket tcp_;
   std::unique_ptr<EndpointDriver> driver_;
   std::unordered_map<const TlsHandshake*, Handshake> handshakes_;  // their streams are the driver's
+  HandshakeSlots slots_;                                            // one for each of them
   TimePoint next_log_at_{};
   uint64_t failures_not_logged_ = 0;
 };

@@ -119,7 +119,8 @@ void ProbeRun::OnDialled() {
     if (connection->tls != nullptr) {
       tls_ = std::move(connection->tls);
       tls_->set_observer(this);
-      // A verdict takes the way back and forth once more.
+      // A verdict takes the way back and forth once more. The attempt's time may have run out in this very iteration.
+      is_overdue_ = false;
       timer_.Set(context_.now + std::clamp(tls_->session()->handshake_time, kLeastVerdictTime, kMostVerdictTime));
       return;
     }

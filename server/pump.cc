@@ -55,13 +55,23 @@ bool Pump::Move(Direction& direction, TimePoint now) {
     const size_t written = direction.to->Write(views);
     direction.from->Consume(written);
     moved += written;
-    if (written == 0) break;
+    if (written == 0) {
+      direction.is_blocked = true;  // it took less than it promised
+      break;
+    }
   }
   if (moved > 0) {
     direction.bytes += moved;
     direction.last_moved = now;
   }
   return moved >= kTurnBytes;
+}
+
+bool Pump::HasMore(Direction& direction) {
+  ByteView view;
+  if (direction.from->Peek(1, std::span(&view, 1)) == 0) return false;
+  direction.from->Consume(0);
+  return true;
 }
 
 bool Pump::Discard(Direction& direction) {
@@ -132,7 +142,10 @@ void Pump::OnTimer(TimePoint now) {
   if (lingering_ != nullptr) CheckLinger(now);
   if (is_done_) return;
   const TimePoint last_moved = std::max(directions_[0].last_moved, directions_[1].last_moved);
-  if (now - last_moved >= options_.idle_timeout) CloseBoth();
+  if (now - last_moved < options_.idle_timeout) return;
+  // Who reads nothing must not take what it did not get for the end.
+  if (is_stalled()) return ResetBoth(CloseReason::kIdleTimeout);
+  CloseBoth();
 }
 
 TimePoint Pump::NextDeadline() const {
@@ -145,14 +158,30 @@ TimePoint Pump::NextDeadline() const {
 
 void Pump::End(TimePoint now, bool in_order) {
   if (is_done_) return;
-  if (in_order) {
-    for (Direction& direction : directions_) {
-      if (!direction.has_ended && !direction.discards) static_cast<void>(Move(direction, now));
-    }
-    return CloseBoth();
+  if (!in_order) return ResetBoth(CloseReason::kAdmin);
+  std::array<bool, 2> is_cut{};
+  for (size_t i = 0; i < directions_.size(); ++i) {
+    Direction& direction = directions_[i];
+    if (direction.has_ended || direction.discards) continue;
+    static_cast<void>(Move(direction, now));
+    is_cut[i] = direction.from->IsBroken() || HasMore(direction);
   }
+  // Only now: a reset takes the other direction of that stream as well, which has moved what it had.
+  for (size_t i = 0; i < directions_.size(); ++i) {
+    if (is_cut[i]) directions_[i].to->Reset(CloseReason::kAdmin);
+  }
+  CloseBoth();
+}
+
+bool Pump::is_stalled() const {
+  return std::ranges::any_of(directions_, [](const Direction& direction) {
+    return direction.is_blocked && !direction.has_ended && !direction.discards;
+  });
+}
+
+void Pump::ResetBoth(CloseReason reason) {
   is_done_ = true;
-  for (Direction& direction : directions_) direction.from->Reset(CloseReason::kAdmin);
+  for (Direction& direction : directions_) direction.from->Reset(reason);
 }
 
 void Pump::CloseBoth() {

@@ -11,7 +11,7 @@
 //   or one that finished loses it            discarded for at most half_close_linger, then it is closed
 //   a side breaks                            the other is reset, so that no cut stream looks complete; if the broken side had
 //                                            finished sending before, the other gets the end in order instead
-//   both directions silent for idle_timeout  both are closed
+//   both directions silent for idle_timeout  both are closed; if one of them waits for its reader, both are reset instead
 // Thread: confined to one worker. Reads no clock.
 #pragma once
 
@@ -42,13 +42,17 @@ class Pump {
   // To be called at NextDeadline.
   void OnTimer(TimePoint now);
   [[nodiscard]] TimePoint NextDeadline() const;
-  // Ends the pair now. In order: what was read is offered once more and both are closed; else both are reset.
+  // Ends the pair now. In order: what is there is offered once more, at most a turn of it; a side that does not take all of it
+  // is reset, one that does is closed. Else both are reset.
   void End(TimePoint now, bool in_order);
   // True when both streams have been closed or reset.
   [[nodiscard]] bool is_done() const { return is_done_; }
 
   // When either direction last moved a byte.
   [[nodiscard]] TimePoint last_moved() const { return std::max(directions_[0].last_moved, directions_[1].last_moved); }
+
+  // A direction waits for its reader: ending the pair now would cut it.
+  [[nodiscard]] bool is_stalled() const;
 
   [[nodiscard]] uint64_t bytes_from_near() const { return directions_[0].bytes; }
   [[nodiscard]] uint64_t bytes_from_far() const { return directions_[1].bytes; }
@@ -66,12 +70,15 @@ class Pump {
 
   Direction& Reverse(const Direction& direction) { return directions_[&direction == &directions_[0] ? 1 : 0]; }
   [[nodiscard]] bool Move(Direction& direction, TimePoint now);
+  // Whether something is left to read.
+  [[nodiscard]] static bool HasMore(Direction& direction);
   [[nodiscard]] bool Discard(Direction& direction);
   void OnEnd(Direction& direction, TimePoint now);
   void OnSessionOver(Direction& direction, TimePoint now);
   void OnBroken(Direction& from_broken);
   void CheckLinger(TimePoint now);
   void CloseBoth();
+  void ResetBoth(CloseReason reason);
 
   const PumpOptions options_;
   std::array<Direction, 2> directions_;  // from near, from far

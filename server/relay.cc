@@ -114,7 +114,9 @@ void Relay::Account() {
   counters.tx_bytes += pump_->bytes_from_far() - std::exchange(counted_from_far_, pump_->bytes_from_far());
 }
 
-bool Relay::IsQuiet(Duration silence) const { return pump_ && context_.now - pump_->last_moved() >= silence; }
+bool Relay::IsQuiet(Duration silence) const {
+  return pump_ && !pump_->is_stalled() && context_.now - pump_->last_moved() >= silence;
+}
 
 void Relay::Arm() {
   // Deadlines mostly move later with every byte: the timer is only ever moved earlier, and looks again when it fires.
@@ -128,6 +130,7 @@ void Relay::End(bool in_order) {
   if (is_done_) return;
   if (pump_) {
     pump_->End(context_.now, in_order);
+    if (far_target_ != nullptr) JudgeTarget();
   } else {
     near_.stream->Reset(CloseReason::kAdmin);
     parties_.forward->tally.OnFailed();

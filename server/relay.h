@@ -55,7 +55,8 @@ class Relay final : private StreamObserver, private TimerHandler {
   // Ends both sides; see Pump::End.
   void End(bool in_order);
   [[nodiscard]] bool is_done() const { return is_done_; }
-  // Nothing has moved for `silence`: ending it in order cuts nothing off, as far as anybody can tell.
+  // Nothing has moved for `silence`, and not because a reader is slow: ending it in order cuts nothing off, as far as anybody
+  // can tell.
   [[nodiscard]] bool IsQuiet(Duration silence) const;
   [[nodiscard]] const Parties& parties() const { return parties_; }
 

@@ -209,7 +209,12 @@ void AppendWarnings(const Entry& entry, const BoundListener* bound, const std::s
     warning.set_reason(reason);
     warning.set_message(std::move(message));
   };
-  if (IsInsecure(entry)) add("INSECURE", SecureCondition(entry).message);
+  if (entry.kcp != nullptr) {
+    TlsCondition secure = SecureCondition(entry);
+    if (secure.status == v1::Condition::STATUS_FALSE) {
+      add(IsInsecure(entry) ? "INSECURE" : "ANYONE_MAY_CONNECT", std::move(secure.message));
+    }
+  }
   if (entry.tls != nullptr) {
     if (!reload_fault.empty()) add("RELOAD_FAILED", "changed files are not used: " + reload_fault);
     if (TlsOf(entry.object)->mode() == v1::TLS_MODE_XTLS) add("XTLS_WITHOUT_DIRECT_COPY", kNoDirectCopy);

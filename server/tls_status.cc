@@ -50,6 +50,9 @@ TlsCondition SecureCondition(const Entry& entry) {
   constexpr const char* kType = "Secure";
   const bool is_keyed = entry.kcp != nullptr && !entry.kcp->is_unkeyed();
   if (entry.tls != nullptr) {
+    if (entry.object.has_listener() && !is_keyed && !TlsOf(entry.object)->require_peer_certificate()) {
+      return {kType, Status::STATUS_FALSE, "AnyoneMayConnect", kAnyoneMayConnect};
+    }
     if (!IsInsecure(entry)) return {kType, Status::STATUS_TRUE, "Tls", is_keyed ? "TLS 1.3 inside AES-128-GCM" : "TLS 1.3"};
     const bool is_pinned = TlsOf(entry.object)->pinned_spki_size() > 0;
     return {kType, Status::STATUS_FALSE, "PeerNotVerified",

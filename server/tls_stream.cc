@@ -177,6 +177,8 @@ bool TlsStream::HasUndelivered() const {
   return link_ && (link_->connection().HasPendingWrites() || link_->below().HasUndelivered());
 }
 
+bool TlsStream::HasPeerAnswered() const { return link_ ? link_->below().HasPeerAnswered() : peer_answered_; }
+
 bool TlsStream::CanHalfClose() const { return link_ && !link_->HasSessionEnded(); }
 
 void TlsStream::FinishWriting() {
@@ -188,19 +190,23 @@ void TlsStream::FinishWriting() {
 bool TlsStream::IsBroken() const {
   if (!link_) return false;
   const tls::TlsConnection& connection = link_->connection();
-  return connection.failure() != tls::TlsFailure::kNone || connection.IsTruncated() || link_->below().IsBroken();
+  if (connection.failure() != tls::TlsFailure::kNone || connection.IsTruncated()) return true;
+  // Once the peer has said that it sends no more, everything is here, though perhaps not taken yet: a slow reader may outlast
+  // the session below.
+  return link_->below().IsBroken() && !connection.AtEnd();
 }
 
-void TlsStream::RememberFailure() {
+void TlsStream::RememberOutcome() {
   set_observer(nullptr);
   leftover_ = {};
   if (!link_) return;
+  peer_answered_ = link_->below().HasPeerAnswered();
   failure_ = link_->connection().failure();
   failure_message_ = link_->connection().failure_message();
 }
 
 void TlsStream::Close() {
-  RememberFailure();
+  RememberOutcome();
   if (!link_) return;
   std::unique_ptr<Link> link = std::move(link_);
   if (session_ && failure_ == tls::TlsFailure::kNone) link->connection().Finish();
@@ -208,7 +214,7 @@ void TlsStream::Close() {
 }
 
 void TlsStream::Reset(CloseReason reason) {
-  RememberFailure();
+  RememberOutcome();
   if (!link_) return;
   link_->below().Reset(reason);
   link_ = nullptr;

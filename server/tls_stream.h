@@ -3,7 +3,8 @@
 //
 // How it ends:
 //   AtEnd     the peer said that it sends no more. As long as the session below lives, the other direction goes on
-//   IsBroken  the session below ended without that, or a record was damaged: bytes may be missing
+//   IsBroken  the session below ended without that, or a record was damaged: bytes may be missing. A session that dies after
+//             the peer has said it breaks nothing; what was opened stays until it is read
 //   Close     says that we send no more; the session below is closed in order when that is out, if need be after this object
 // Memory: bytes that are opened stand in the worker's scratch; what the other side did not take (at most kMaxOpenedBytes) is
 // kept. Sealed bytes that the session below did not take are kept by the connection, less than two records.
@@ -59,6 +60,7 @@ class TlsStream final : public ByteStream {
   [[nodiscard]] size_t WritableBytes() override;
   [[nodiscard]] size_t Write(std::span<const ByteView> views) override;
   [[nodiscard]] bool HasUndelivered() const override;
+  [[nodiscard]] bool HasPeerAnswered() const override;
   // Until the session below has ended.
   [[nodiscard]] bool CanHalfClose() const override;
   void FinishWriting() override;
@@ -69,7 +71,7 @@ class TlsStream final : public ByteStream {
 
  private:
   class Link;
-  void RememberFailure();
+  void RememberOutcome();
 
   WorkerContext& context_;
   LingeringKeeper& keeper_;
@@ -78,7 +80,9 @@ class TlsStream final : public ByteStream {
   std::shared_ptr<const SessionTls> session_;
   std::vector<uint8_t> leftover_;  // opened, but not taken by the other side; only while there is some
   size_t shown_bytes_ = 0;         // by the last Peek
-  tls::TlsFailure failure_ = tls::TlsFailure::kNone;  // once link_ is gone
+  // Once link_ is gone:
+  bool peer_answered_ = false;
+  tls::TlsFailure failure_ = tls::TlsFailure::kNone;
   std::string failure_message_;
 };
 

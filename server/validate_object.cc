@@ -85,7 +85,14 @@ void CheckDialer(const v1::DialerSpec& spec, const std::string& prefix, Violatio
 void CheckListener(const v1::ListenerSpec& spec, const std::string& prefix, Violations& violations,
                    std::vector<v1::Warning>& warnings) {
   CheckTransport(spec, prefix, violations, warnings);
-  if (HasKcpTls(spec)) CheckListenerTls(spec.tls(), JoinPath(prefix, "tls"), violations, warnings);
+  if (HasKcpTls(spec)) {
+    const std::string tls = JoinPath(prefix, "tls");
+    CheckListenerTls(spec.tls(), tls, violations, warnings);
+    // TLS shows the listener to the peer, not the peer to the listener.
+    if (!spec.tls().require_peer_certificate() && WhyInsecure(spec.kcp()) != nullptr) {
+      Warn(warnings, JoinPath(tls, "require_peer_certificate"), "ANYONE_MAY_CONNECT", kAnyoneMayConnect);
+    }
+  }
   if (!spec.socket().bind_address().empty()) {
     Add(violations, prefix, "socket.bind_address", "belongs to dialers; a listener has bind");
   }

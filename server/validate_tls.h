@@ -20,5 +20,8 @@ void CheckDialerTls(const v1::TlsSpec& tls, bool insecure, const std::string& pa
 // What every reader of an object with mode XTLS is told.
 inline constexpr char kNoDirectCopy[] =
     "XTLS is taken as TLS 1.3 with session tickets, the same bytes on a raw stream; no direct-copy mode exists";
+// And of a listener that nobody needs anything to get in at.
+inline constexpr char kAnyoneMayConnect[] =
+    "neither a secret seed nor require_peer_certificate: anyone who reaches the port can use it";
 
 }  // namespace culvert::server

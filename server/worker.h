@@ -120,8 +120,8 @@ class WorkerControl {
   // done(false): no such session.
   [[nodiscard]] virtual bool CloseSession(std::string id, bool graceful, std::function<void(bool found)> done) = 0;
   [[nodiscard]] virtual bool Probe(ProbeRequest request, std::function<void(ProbeStep)> on_step) = 0;
-  // Stops accepting, lets what is moving go on, ends in order what is silent, and ends the thread when all are gone. After
-  // `grace` the rest is reset.
+  // Stops accepting, lets what is moving or waits for a slow reader go on, ends in order what is silent, and ends the thread
+  // when all are gone. After `grace` the rest is reset.
   virtual void BeginStop(Duration grace) = 0;
   virtual void Join() = 0;
 };

@@ -59,18 +59,27 @@ TEST_F(TlsIdentity, ATrustedServerIsAccepted) {
   ExpectAccepted();
 }
 
-TEST_F(TlsIdentity, TlsNeedsNoSeed) {
+TEST_F(TlsIdentity, TlsNeedsNoSeedButTellsWhenAnyoneMayConnect) {
+  const auto secure = [](Daemon& daemon, const std::string& collection) {
+    std::string found;
+    for (const nlohmann::json& conditions : FindAll(daemon.GetJson(collection), "conditions")) {
+      for (const nlohmann::json& condition : conditions) {
+        if (condition["type"] == "Secure") found += condition["status"].get<std::string>() + " " + condition["reason"].get<std::string>();
+      }
+    }
+    return found;
+  };
   Start(files_.Dialer("server_name: far.example"), files_.Listener(), /*has_seed=*/false);
   ExpectAccepted();
-  int secure = 0;
-  for (const nlohmann::json& conditions : FindAll(pair_->far().GetJson("listeners"), "conditions")) {
-    for (const nlohmann::json& condition : conditions) {
-      if (condition["type"] != "Secure") continue;
-      ++secure;
-      EXPECT_EQ(condition["status"], "STATUS_TRUE") << condition;
-    }
-  }
-  EXPECT_EQ(secure, 1);
+  EXPECT_EQ(secure(pair_->near(), "dialers"), "STATUS_TRUE Tls");
+  EXPECT_EQ(secure(pair_->far(), "listeners"), "STATUS_FALSE AnyoneMayConnect");
+  const RunResult again = pair_->far().Apply(pair_->far_manifest());
+  EXPECT_TRUE(absl::StrContains(again.err, "ANYONE_MAY_CONNECT")) << again.err << again.out;
+
+  Start(files_.Dialer("server_name: far.example, " + files_.Shows("near")),
+        files_.Listener("require_peer_certificate: true, " + files_.Trusts("ca.crt")), /*has_seed=*/false);
+  ExpectAccepted();
+  EXPECT_EQ(secure(pair_->far(), "listeners"), "STATUS_TRUE Tls");
 }
 
 TEST_F(TlsIdentity, SessionsShowWhatWasAgreedOn) {

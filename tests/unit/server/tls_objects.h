@@ -11,9 +11,9 @@
 
 namespace culvert::server {
 
-inline v1::Object TlsListener(const std::string& name, const std::string& tls) {
-  return ParseObject("listener { metadata { name: '" + name +
-                     "' } spec { transport: TRANSPORT_KCP bind: '127.0.0.1:4000' tls { " + tls + " } } }");
+inline v1::Object TlsListener(const std::string& name, const std::string& tls, const std::string& more = "") {
+  return ParseObject("listener { metadata { name: '" + name + "' } spec { transport: TRANSPORT_KCP bind: '127.0.0.1:4000' " + more +
+                     " tls { " + tls + " } } }");
 }
 inline v1::Object TlsDialer(const std::string& name, const std::string& tls, const std::string& more = "") {
   return ParseObject("dialer { metadata { name: '" + name +

@@ -18,6 +18,8 @@ using culvert::testing::MakeLeaf;
 using ::testing::HasSubstr;
 using Outcome = Supervisor::ChangeOutcome;
 
+const std::string kKeyed = std::string("kcp { seed: '") + kSeed + "' }";
+
 class TlsPlanTest : public ::testing::Test {
  protected:
   TlsPlanTest() {
@@ -78,7 +80,7 @@ class TlsPlanTest : public ::testing::Test {
 };
 
 TEST_F(TlsPlanTest, AListenerShowsItsCertificate) {
-  const auto outcome = Apply(TlsListener("l", kShows));
+  const auto outcome = Apply(TlsListener("l", kShows, kKeyed));
   ASSERT_TRUE(outcome.ok()) << outcome.status();
   EXPECT_TRUE(outcome->results[0].warnings.empty());
   const v1::ListenerStatus& status = outcome->objects[0].listener().status();
@@ -109,8 +111,44 @@ TEST_F(TlsPlanTest, VerificationThatIsOffIsSeen) {
   EXPECT_EQ(Find(outcome->objects[0].dialer().status().conditions(), "Secure")->reason(), "PeerNotVerified");
 }
 
+TEST_F(TlsPlanTest, AListenerThatAsksNobodyWhoHeIsSaysSo) {
+  const std::string wants = std::string(kShows) + "require_peer_certificate: true trust_file: '/t'";
+  struct Row {
+    v1::Object object;
+    bool is_open;
+  };
+  for (const Row& row : std::vector<Row>{{TlsListener("l", kShows), true},
+                                         {TlsListener("l", kShows, "kcp { profile: KCP_PROFILE_XRAY }"), true},
+                                         {TlsListener("l", kShows, "kcp { seed: '' }"), true},
+                                         {TlsListener("l", kShows, kKeyed), false},
+                                         {TlsListener("l", wants), false}}) {
+    SCOPED_TRACE(row.object.ShortDebugString());
+    const auto outcome = Apply(row.object);
+    ASSERT_TRUE(outcome.ok()) << outcome.status();
+    const auto* secure = Find(outcome->objects[0].listener().status().conditions(), "Secure");
+    EXPECT_EQ(secure->status(), row.is_open ? v1::Condition::STATUS_FALSE : v1::Condition::STATUS_TRUE);
+    EXPECT_EQ(secure->reason(), row.is_open ? "AnyoneMayConnect" : "Tls");
+    const auto& warnings = outcome->results[0].warnings;
+    const auto daemon = Await<absl::StatusOr<v1::Daemon>>([&](auto done) { supervisor_->GetDaemon(done); });
+    ASSERT_EQ(warnings.size(), row.is_open ? 1u : 0u);
+    if (row.is_open) {
+      EXPECT_EQ(warnings[0].reason(), "ANYONE_MAY_CONNECT");
+      EXPECT_EQ(warnings[0].field(), "spec.tls.require_peer_certificate");
+      EXPECT_EQ(daemon->warnings(0).reason(), "ANYONE_MAY_CONNECT");
+    } else {
+      EXPECT_NE(daemon->warnings(0).reason(), "ANYONE_MAY_CONNECT");
+    }
+    EXPECT_FALSE(worker_.current->listeners[0]->insecure);
+    ChangeSet gone;
+    gone.manager = "api";
+    gone.changes.emplace_back().verb = server::Change::Verb::kDelete;
+    gone.changes[0].key = {Kind::kListener, "l"};
+    ASSERT_TRUE(Await<absl::StatusOr<Outcome>>([&](auto done) { supervisor_->Change(std::move(gone), false, done); }).ok());
+  }
+}
+
 TEST_F(TlsPlanTest, XtlsIsTakenWithAWarningAndACondition) {
-  const auto outcome = Apply(TlsListener("l", std::string(kShows) + "mode: TLS_MODE_XTLS"));
+  const auto outcome = Apply(TlsListener("l", std::string(kShows) + "mode: TLS_MODE_XTLS", kKeyed));
   ASSERT_TRUE(outcome.ok()) << outcome.status();
   EXPECT_EQ(outcome->results[0].warnings[0].reason(), "XTLS_WITHOUT_DIRECT_COPY");
   EXPECT_EQ(outcome->results[0].warnings[0].field(), "spec.tls.mode");
@@ -122,7 +160,7 @@ TEST_F(TlsPlanTest, XtlsIsTakenWithAWarningAndACondition) {
 TEST_F(TlsPlanTest, AnExpiredCertificateIsAppliedWithAWarning) {
   const int64_t now = io::UnixNanoseconds() / 1'000'000'000;
   Change([&](MemoryFiles& files) { files.Put(MakeLeaf(ca_, {"old.example"}, now - 200, now - 100)); });
-  const auto outcome = Apply(TlsListener("l", kShows));
+  const auto outcome = Apply(TlsListener("l", kShows, kKeyed));
   ASSERT_TRUE(outcome.ok()) << outcome.status();
   EXPECT_EQ(outcome->results[0].warnings[0].reason(), "CERTIFICATE_EXPIRED");
   EXPECT_EQ(outcome->results[0].warnings[0].field(), "spec.tls.certificate_file");
@@ -203,8 +241,41 @@ TEST_F(TlsPlanTest, RenewedFilesReachTheWorkersUnderTheSameIdentity) {
   EXPECT_EQ(tls::FormatSpkiPin(worker_.current->listeners[0]->tls->own_certificate()->spki), renewed.pin);
 }
 
+// Workers keep their tickets as long as the context is the same.
+TEST_F(TlsPlanTest, OnlyAChangeOfTlsMakesAnotherContext) {
+  v1::Object object = TlsDialer("d", "trust_file: '/t'");
+  const auto context_of = [&]() -> std::shared_ptr<const tls::TlsContext> {
+    const auto outcome = Apply(object);
+    EXPECT_TRUE(outcome.ok()) << outcome.status();
+    return outcome.ok() ? worker_.current->dialers[0]->tls : nullptr;
+  };
+  const auto first = context_of();
+  ASSERT_NE(first, nullptr);
+  (*object.mutable_dialer()->mutable_metadata()->mutable_labels())["site"] = "b";
+  EXPECT_EQ(context_of(), first);
+  object.mutable_dialer()->mutable_spec()->set_paused(true);
+  EXPECT_EQ(context_of(), first);
+  EXPECT_TRUE(worker_.current->dialers[0]->paused);
+  object.mutable_dialer()->mutable_spec()->mutable_tls()->add_alpn("one");
+  const auto second = context_of();
+  EXPECT_NE(second, first);
+  object.mutable_dialer()->mutable_spec()->set_insecure(true);
+  EXPECT_NE(context_of(), second) << "the old one verifies";
+}
+
+// Though they may be noticed by the change before they are by the look at the files.
+TEST_F(TlsPlanTest, RenewedFilesAreUsedWithAChangeOfSomethingElse) {
+  v1::Object object = TlsListener("l", kShows);
+  ASSERT_TRUE(Apply(object).ok());
+  const Certificate renewed = MakeLeaf(ca_, {"renewed.example"});
+  Change([&](MemoryFiles& files) { files.Put(renewed); });
+  object.mutable_listener()->mutable_spec()->set_paused(true);
+  ASSERT_TRUE(Apply(object).ok());
+  EXPECT_EQ(tls::FormatSpkiPin(worker_.current->listeners[0]->tls->own_certificate()->spki), renewed.pin);
+}
+
 TEST_F(TlsPlanTest, BrokenFilesLeaveTheOldOnesAndSaySo) {
-  ASSERT_TRUE(Apply(TlsListener("l", kShows)).ok());
+  ASSERT_TRUE(Apply(TlsListener("l", kShows, kKeyed)).ok());
   Change([](MemoryFiles& files) { files.content["/k"] = "nonsense"; });
   ASSERT_TRUE(Eventually([](const auto& status) {
     const auto* condition = Find(status.conditions(), "CertificateValid");

@@ -115,7 +115,7 @@ TEST(ValidateTlsTest, TakesWhatIsRight) {
   }
 }
 
-TEST(ValidateTlsTest, WarnsOfXtlsAndOfVerificationSwitchedOff) {
+TEST(ValidateTlsTest, WarnsOfXtlsAndOfPeersThatAreNotVerified) {
   const auto reasons = [](const v1::Object& object) {
     std::vector<v1::Warning> warnings;
     Judge(object, &warnings);
@@ -124,7 +124,9 @@ TEST(ValidateTlsTest, WarnsOfXtlsAndOfVerificationSwitchedOff) {
     return found;
   };
   EXPECT_THAT(reasons(Dialer("")), IsEmpty());
-  EXPECT_THAT(reasons(Listener(kShows)), IsEmpty());
+  EXPECT_THAT(reasons(Listener(kShows)), ElementsAre("spec.tls.require_peer_certificate ANYONE_MAY_CONNECT"));
+  EXPECT_THAT(reasons(TlsListener("l", kShows, "kcp { seed_file: '/seed' }")), IsEmpty());
+  EXPECT_THAT(reasons(Listener(kWants)), IsEmpty());
   EXPECT_THAT(reasons(Dialer("mode: TLS_MODE_XTLS")), ElementsAre("spec.tls.mode XTLS_WITHOUT_DIRECT_COPY"));
   EXPECT_THAT(reasons(Dialer("", "insecure: true")), ElementsAre("spec.insecure INSECURE"));
 }

@@ -24,6 +24,7 @@ class FakeStream final : public ByteStream {
   bool broken = false;
   bool undelivered = false;
   size_t room = SIZE_MAX;
+  bool takes_nothing = false;  // whatever `room` promises
   std::string outgoing;
   std::string ending;  // what the pump did: "finish", "close", "reset"
 
@@ -43,6 +44,7 @@ class FakeStream final : public ByteStream {
   size_t WritableBytes() override { return is_over() ? 0 : room; }
   size_t Write(std::span<const ByteView> views) override {
     EXPECT_EQ(ending, "") << "written after the end";
+    if (takes_nothing) return 0;
     size_t written = 0;
     for (const ByteView view : views) {
       const size_t taken = std::min(view.size(), room);
@@ -351,6 +353,92 @@ TEST_F(PumpTest, EndInOrderOffersWhatIsThere) {
   EXPECT_EQ(kcp.outgoing, "just arrived");
   EXPECT_EQ(kcp.ending, "close");
   EXPECT_EQ(tcp.ending, "close");
+}
+
+TEST_F(PumpTest, EndInOrderOfWhatDoesNotFitIsAnErrorForItsReader) {
+  Pump pump(tcp, kcp, options, now);
+  tcp.incoming = "too much";
+  kcp.incoming = "fits";
+  kcp.room = 3;
+  pump.End(now, /*in_order=*/true);
+  EXPECT_TRUE(pump.is_done());
+  EXPECT_EQ(kcp.outgoing, "too");
+  EXPECT_EQ(kcp.ending, "reset");
+  EXPECT_EQ(tcp.outgoing, "fits");
+  EXPECT_EQ(tcp.ending, "close");
+}
+
+TEST_F(PumpTest, EndInOrderOfMoreThanATurnIsAnErrorForItsReader) {
+  for (const size_t extra : {size_t{0}, size_t{1}}) {
+    SCOPED_TRACE(extra);
+    FakeStream a(true), b(false);
+    Pump pump(a, b, options, now);
+    b.incoming = std::string(Pump::kTurnBytes + extra, 'x');
+    pump.End(now, /*in_order=*/true);
+    EXPECT_EQ(a.outgoing.size(), Pump::kTurnBytes);
+    EXPECT_EQ(a.ending, extra == 0 ? "close" : "reset");
+    EXPECT_EQ(b.ending, "close");
+  }
+}
+
+TEST_F(PumpTest, EndInOrderOfABrokenSideIsAnErrorForTheOther) {
+  Pump pump(tcp, kcp, options, now);
+  tcp.broken = true;  // noticed, but the pump had no turn since
+  pump.End(now, /*in_order=*/true);
+  EXPECT_EQ(kcp.ending, "reset");
+  EXPECT_EQ(tcp.ending, "close");
+}
+
+TEST_F(PumpTest, WhatHasEndedIsNotCutByAnEndInOrder) {
+  Pump pump(tcp, kcp, options, now);
+  tcp.incoming = "all of it";
+  tcp.peer_finished = true;
+  EXPECT_FALSE(pump.Run(now));
+  tcp.broken = true;
+  kcp.room = 0;
+  pump.End(now, /*in_order=*/true);
+  EXPECT_EQ(kcp.outgoing, "all of it");
+  EXPECT_EQ(kcp.ending, "close");
+}
+
+TEST_F(PumpTest, ASlowReaderStallsThePairAndSilenceThenResetsIt) {
+  Pump pump(tcp, kcp, options, now);
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_FALSE(pump.is_stalled());
+  kcp.incoming = std::string(100, 'x');
+  tcp.room = 40;
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_TRUE(pump.is_stalled());
+  tcp.room = SIZE_MAX;
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_FALSE(pump.is_stalled());
+  kcp.incoming = std::string(100, 'x');
+  tcp.room = 0;
+  EXPECT_FALSE(pump.Run(now));
+  Advance(pump, seconds(61));
+  EXPECT_TRUE(pump.is_done());
+  EXPECT_EQ(tcp.ending, "reset") << "what is cut must not look complete";
+  EXPECT_EQ(kcp.ending, "reset");
+}
+
+TEST_F(PumpTest, AStreamThatTakesLessThanItPromisedStallsThePair) {
+  Pump pump(kcp, tcp, options, now);
+  kcp.incoming = "does not go in";
+  tcp.room = 100;
+  tcp.takes_nothing = true;
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_TRUE(pump.is_stalled());
+}
+
+TEST_F(PumpTest, WhatIsDiscardedOrHasEndedDoesNotStall) {
+  Pump pump(tcp, kcp, options, now);
+  kcp.incoming = "bye";
+  kcp.peer_finished = true;
+  EXPECT_FALSE(pump.Run(now));
+  ASSERT_EQ(kcp.ending, "close");  // takes nothing any more
+  tcp.incoming = "nobody hears this";
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_FALSE(pump.is_stalled());
 }
 
 TEST_F(PumpTest, EndAtOnceResetsBoth) {

@@ -154,6 +154,26 @@ TEST_F(TlsStreamTest, ASessionThatDiesIsBrokenAtOnce) {
   EXPECT_TRUE(client_->IsBroken()) << "during the handshake too";
 }
 
+// The endpoint gives the session up a few seconds after the peer has ended it, however slow our reader is.
+TEST_F(TlsStreamTest, ASlowReaderOfACompleteStreamMayOutlastTheSession) {
+  ShakeHands();
+  const std::string text(20'000, 'x');
+  ASSERT_EQ(Write(*client_, text), text.size());
+  client_->FinishWriting();
+  ByteView view;
+  ASSERT_EQ(server_->Peek(SIZE_MAX, std::span(&view, 1)), 1u);
+  ASSERT_EQ(view.size(), text.size()) << "the end is to be read together with the bytes";
+  server_->Consume(1000);
+  ASSERT_EQ(up_.bytes, "") << "something is left in the session";
+  up_.is_broken = true;
+  EXPECT_FALSE(server_->IsBroken());
+  EXPECT_FALSE(server_->AtEnd());
+  EXPECT_FALSE(server_->CanHalfClose());
+  EXPECT_EQ(Read(*server_).size(), text.size() - 1000);
+  EXPECT_TRUE(server_->AtEnd());
+  EXPECT_FALSE(server_->IsBroken());
+}
+
 TEST_F(TlsStreamTest, AfterTheEndTheSessionsEndTakesHalfClosingAway) {
   ShakeHands();
   client_->Close();  // says that it sends no more, then closes the session

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <future>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "core/io/monotonic_clock.h"
@@ -25,6 +26,27 @@ class WorkerEndTest : public WorkerFixture {
     in_ = AddTunnel(destination_->address());
     Apply();
     client_.emplace(*Stream::Connect(in_));
+  }
+  static Server::Handler WriterOf64MebibytesCounting(std::atomic<uint64_t>& written) {
+    return [&written](Stream& stream) {
+      const std::string chunk(64 << 10, 'z');
+      stream.SetLimit(seconds(60));
+      for (int i = 0; i < 1024; ++i) {
+        if (!stream.Write(chunk).ok()) return;
+        written += chunk.size();
+      }
+    };
+  }
+  // Waits until the writer stands still: its bytes are in sockets and windows, all of them bounded.
+  bool StandsStill(const std::atomic<uint64_t>& written) {
+    uint64_t before = 1;
+    return Eventually([&] {
+      const auto sessions = Sessions();
+      const uint64_t now = written;
+      const TimePoint until = io::Now() + milliseconds(300);
+      while (io::Now() < until) Report();
+      return written > 0 && written == now && std::exchange(before, now) == now && !sessions.empty();
+    });
   }
   bool AllGone() {
     return Eventually([&] { return Sessions().empty(); });
@@ -80,26 +102,32 @@ TEST_F(WorkerEndTest, AClientResetEndsTheServersConnection) {
 
 TEST_F(WorkerEndTest, ASlowReaderHoldsUpItsWriterAndLosesNothing) {
   std::atomic<uint64_t> written{0};
-  std::promise<void> may_end;
-  Open([&](Stream& stream) {
-    const std::string chunk(64 << 10, 'z');
-    stream.SetLimit(seconds(60));
-    for (int i = 0; i < 1024; ++i) {  // 64 MiB
-      if (!stream.Write(chunk).ok()) return;
-      written += chunk.size();
-    }
-  });
-  // Until the writer stands still: its bytes are in sockets and windows, all of them bounded.
-  uint64_t before = 1;
-  ASSERT_TRUE(Eventually([&] {
-    const auto sessions = Sessions();
-    const uint64_t now = written;
-    const TimePoint until = io::Now() + milliseconds(300);
-    while (io::Now() < until) Report();
-    return written > 0 && written == now && std::exchange(before, now) == now && !sessions.empty();
-  }));
+  Open(WriterOf64MebibytesCounting(written));
+  ASSERT_TRUE(StandsStill(written));
   EXPECT_LT(written, 60u << 20);
   EXPECT_EQ(*client_->ReadToEnd(), 64u << 20);
+}
+
+// Nothing moves, but the reader does not have everything: that silence is no end.
+TEST_F(WorkerEndTest, AStopDoesNotMakeAStreamWithASlowReaderLookComplete) {
+  std::atomic<uint64_t> written{0};
+  Open(WriterOf64MebibytesCounting(written));
+  ASSERT_TRUE(StandsStill(written));
+  workers_[0]->BeginStop(milliseconds(1500));  // longer than it takes to be quiet
+  workers_[0]->Join();
+  EXPECT_FALSE(client_->ReadToEnd().ok()) << "a cut stream looked complete";
+}
+
+TEST_F(WorkerEndTest, AStopWaitsForASlowReaderAsLongAsItMay) {
+  std::atomic<uint64_t> written{0};
+  Open(WriterOf64MebibytesCounting(written));
+  ASSERT_TRUE(StandsStill(written));
+  workers_[0]->BeginStop(seconds(30));
+  std::this_thread::sleep_for(milliseconds(900));  // longer than it takes to be quiet
+  const auto rest = client_->ReadToEnd();
+  ASSERT_TRUE(rest.ok()) << rest.status();
+  EXPECT_EQ(*rest, 64u << 20);
+  workers_[0]->Join();
 }
 
 TEST_F(WorkerEndTest, AnIdleStreamIsClosed) {

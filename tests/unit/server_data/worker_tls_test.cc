@@ -1,8 +1,13 @@
 // TLS through whole workers: who comes in, what is counted, what ends.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <mutex>
 #include <thread>
 
+#include "core/base/log.h"
+#include "core/io/monotonic_clock.h"
+#include "server/handshake_slots.h"
 #include "tests/testing/certificate_maker.h"
 #include "tests/unit/server_data/worker_fixture.h"
 
@@ -14,6 +19,25 @@ using culvert::testing::MakeCa;
 using culvert::testing::MakeLeaf;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+
+// The peers that failures of handshakes are blamed on.
+class PeersInLog final : public LogSink {
+ public:
+  void Write(LogLevel, std::string_view component, std::string_view, std::initializer_list<LogField> fields) override {
+    const std::lock_guard lock(mutex_);
+    for (const LogField& field : fields) {
+      if (component == "listener" && field.key == "peer") peers_.push_back(field.value);
+    }
+  }
+  std::vector<std::string> peers() const {
+    const std::lock_guard lock(mutex_);
+    return peers_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> peers_;
+};
 
 class WorkerTlsTest : public WorkerFixture {
  protected:
@@ -154,6 +178,26 @@ TEST_F(WorkerTlsTest, AClientWithoutACertificateLearnsThatOneIsWanted) {
   EXPECT_TRUE(Eventually([&] { return LastError().empty(); })) << LastError();
 }
 
+TEST_F(WorkerTlsTest, ASessionThatIsEndedFromOutsideClearsAnOldErrorToo) {
+  const SocketAddress in = StartTunnel(/*requires_peer=*/true);
+  Apply();
+  EXPECT_TRUE(IsRefused(in));
+  ASSERT_TRUE(Eventually([&] { return LastError() == "TLS_ALERT"; })) << LastError();
+  const Certificate own = MakeLeaf(ca_, {"near.example"});
+  Dialer("far").tls = Context(tls::Role::kClient, &own, ca_);
+  Apply();
+  auto client = Stream::Connect(in);
+  ASSERT_TRUE(client.ok());
+  ASSERT_TRUE(destination_->WaitForAccepted(1, seconds(10)));
+  EXPECT_EQ(LastError(), "TLS_ALERT") << "nothing has come back yet";
+  for (const SessionSnapshot& session : Sessions()) {
+    if (session.dialer == "far" && session.tls != nullptr) {
+      EXPECT_TRUE(CloseSession(session, /*graceful=*/true));
+    }
+  }
+  EXPECT_EQ(LastError(), "");
+}
+
 TEST_F(WorkerTlsTest, AProbeTellsHowTheHandshakeWent) {
   StartTunnel();
   Apply();
@@ -193,6 +237,72 @@ TEST_F(WorkerTlsTest, HandshakesUnderWayEndWithTheirListener) {
   Apply();
   EXPECT_FALSE(client->ReadToEnd().ok()) << "a reset is wanted";
   EXPECT_EQ(destination_->accepted(), 0u);
+}
+
+TEST_F(WorkerTlsTest, ASessionInItsHandshakeIsClosedAtOnceHoweverItIsAsked) {
+  PeersInLog log;
+  SetLogSink(&log);
+  const SocketAddress in = StartTunnel();
+  Dialer("far").tls = nullptr;  // opens a session and never says a ClientHello
+  Apply();
+  for (const bool graceful : {true, false}) {
+    SCOPED_TRACE(graceful);
+    auto client = Stream::Connect(in);
+    ASSERT_TRUE(client.ok());
+    ASSERT_TRUE(Eventually([&] { return ListenerCounters("kcp").active == 1; }));
+    const TimePoint before = io::Now();
+    for (const SessionSnapshot& session : Sessions()) {
+      if (session.listener != "kcp") continue;
+      EXPECT_TRUE(CloseSession(session, graceful));
+      // The first failure is logged, and who it was with, though the session is gone by then.
+      if (graceful) {
+        EXPECT_TRUE(Eventually([&] { return log.peers() == std::vector{session.remote.ToString()}; }));
+      }
+    }
+    EXPECT_FALSE(client->ReadToEnd().ok()) << "a reset is wanted";
+    EXPECT_TRUE(Eventually([&] { return Sessions().empty(); }));
+    EXPECT_LT(io::Now() - before, seconds(4)) << "the end of the handshake's time was waited for";
+  }
+  workers_[0]->BeginStop(Duration::zero());
+  workers_[0]->Join();
+  SetLogSink(nullptr);
+}
+
+// One far side that opens sessions and says nothing must not keep others out.
+TEST_F(WorkerTlsTest, HandshakesOfOneNetworkLeaveRoomForOthers) {
+  constexpr size_t kHalf = HandshakeSlots::kSlots / 2;
+  const SocketAddress in = StartTunnel();
+  Dialer("far").tls = nullptr;
+  const SocketAddress other = AddTcpListener("in-other");
+  const SocketAddress& wire = Listener("kcp").bind;
+  AddKcpDialer("other", wire);
+  Dialer("other").tls = Context(tls::Role::kClient, nullptr, ca_);
+  Dialer("other").socket.bind_address = IpAddress::V4({127, 0, 1, 1});
+  AddForward("near-other", "in-other", "other");
+  Apply();
+  std::vector<Stream> silent;
+  for (size_t i = 0; i < kHalf + 10; ++i) {
+    auto client = Stream::Connect(in);
+    ASSERT_TRUE(client.ok()) << client.status();
+    silent.push_back(*std::move(client));
+  }
+  ASSERT_TRUE(Eventually([&] { return ListenerCounters("kcp").failed >= 10; })) << ListenerCounters("kcp").failed;
+  EXPECT_EQ(ListenerCounters("kcp").opened, kHalf);
+  auto client = Stream::Connect(other);
+  ASSERT_TRUE(client.ok());
+  EXPECT_EQ(client->Transfer(1000, 1, 1000, 1), absl::OkStatus());
+  // A handshake that is over makes room.
+  const std::vector<SessionSnapshot> sessions = Sessions();
+  const auto one = std::ranges::find_if(sessions, [](const SessionSnapshot& session) {
+    return session.listener == "kcp" && session.tls == nullptr;
+  });
+  ASSERT_NE(one, sessions.end());
+  const uint64_t opened = ListenerCounters("kcp").opened;
+  EXPECT_TRUE(CloseSession(*one, /*graceful=*/false));
+  ASSERT_TRUE(Eventually([&] { return ListenerCounters("kcp").tls_failed == 1; }));
+  auto late = Stream::Connect(in);
+  ASSERT_TRUE(late.ok());
+  EXPECT_TRUE(Eventually([&] { return ListenerCounters("kcp").opened == opened + 1; }));
 }
 
 TEST_F(WorkerTlsTest, ManyAtOnceAndAStopInTheMiddle) {
