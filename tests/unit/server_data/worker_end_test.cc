@@ -123,7 +123,8 @@ TEST_F(WorkerEndTest, AStopWaitsForASlowReaderAsLongAsItMay) {
   Open(WriterOf64MebibytesCounting(written));
   ASSERT_TRUE(StandsStill(written));
   workers_[0]->BeginStop(seconds(30));
-  std::this_thread::sleep_for(milliseconds(900));  // longer than it takes to be quiet
+  const TimePoint until = io::Now() + milliseconds(900);  // longer than it takes to be quiet
+  while (io::Now() < until) ASSERT_FALSE(Sessions().empty());
   const auto rest = client_->ReadToEnd();
   ASSERT_TRUE(rest.ok()) << rest.status();
   EXPECT_EQ(*rest, 64u << 20);
