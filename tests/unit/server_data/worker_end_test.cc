@@ -52,6 +52,7 @@ class WorkerEndTest : public WorkerFixture {
     return Eventually([&] { return Sessions().empty(); });
   }
 
+  std::atomic<uint64_t> written_{0};  // by the destination's threads, which a test may outlast
   std::unique_ptr<Server> destination_;
   SocketAddress in_;
   std::optional<Stream> client_;
@@ -101,27 +102,24 @@ TEST_F(WorkerEndTest, AClientResetEndsTheServersConnection) {
 }
 
 TEST_F(WorkerEndTest, ASlowReaderHoldsUpItsWriterAndLosesNothing) {
-  std::atomic<uint64_t> written{0};
-  Open(WriterOf64MebibytesCounting(written));
-  ASSERT_TRUE(StandsStill(written));
-  EXPECT_LT(written, 60u << 20);
+  Open(WriterOf64MebibytesCounting(written_));
+  ASSERT_TRUE(StandsStill(written_));
+  EXPECT_LT(written_, 60u << 20);
   EXPECT_EQ(*client_->ReadToEnd(), 64u << 20);
 }
 
 // Nothing moves, but the reader does not have everything: that silence is no end.
 TEST_F(WorkerEndTest, AStopDoesNotMakeAStreamWithASlowReaderLookComplete) {
-  std::atomic<uint64_t> written{0};
-  Open(WriterOf64MebibytesCounting(written));
-  ASSERT_TRUE(StandsStill(written));
+  Open(WriterOf64MebibytesCounting(written_));
+  ASSERT_TRUE(StandsStill(written_));
   workers_[0]->BeginStop(milliseconds(1500));  // longer than it takes to be quiet
   workers_[0]->Join();
   EXPECT_FALSE(client_->ReadToEnd().ok()) << "a cut stream looked complete";
 }
 
 TEST_F(WorkerEndTest, AStopWaitsForASlowReaderAsLongAsItMay) {
-  std::atomic<uint64_t> written{0};
-  Open(WriterOf64MebibytesCounting(written));
-  ASSERT_TRUE(StandsStill(written));
+  Open(WriterOf64MebibytesCounting(written_));
+  ASSERT_TRUE(StandsStill(written_));
   workers_[0]->BeginStop(seconds(30));
   const TimePoint until = io::Now() + milliseconds(900);  // longer than it takes to be quiet
   while (io::Now() < until) ASSERT_FALSE(Sessions().empty());
