@@ -102,6 +102,24 @@ TEST(Bbr, LossThatComesWithAQueueIsNotThePathsOwn) {
   EXPECT_LE(cruising, rate * 96 / 100);
 }
 
+TEST(Bbr, LetsGoFurtherOfAQueueThatOutlastsACycle) {
+  Bbr bbr({.datagram_bytes = kDatagram}, 2);
+  Path path;
+  const uint64_t rate = 5'000'000;
+  FillPipe(bbr, path, rate);
+  // The least pace of some round trips in a queue, in thousandths of the bandwidth.
+  const auto least = [&](int rounds) {
+    uint64_t pace = UINT64_MAX;
+    for (int i = 0; i < rounds; ++i) {
+      bbr.OnAck(path.now, path.Round(rate / 10, rate, milliseconds(110), rate / 20));
+      if (i > 1) pace = std::min(pace, bbr.pacing_bytes_per_second() * 1000 / bbr.bandwidth_bytes_per_second());
+    }
+    return pace;
+  };
+  EXPECT_GE(least(5), 890u);   // patience, or the step down of a cycle
+  EXPECT_LE(least(40), 800u);
+}
+
 TEST(Bbr, StepsGentlyWhereThereIsNoMoreAndBoldlyWhereThereIs) {
   Bbr bbr({.datagram_bytes = kDatagram}, 2);
   Path path;
