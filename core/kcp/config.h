@@ -12,11 +12,12 @@
 #include "core/base/time.h"
 #include "core/camouflage/packet_header.h"
 #include "core/camouflage/sealed_datagram.h"
+#include "core/congestion/congestion_controller.h"
 
 namespace culvert::kcp {
 
 enum class Profile : uint8_t { kV2ray, kXray };  // kXray: no authenticator at all
-enum class CongestionControl : uint8_t { kBbr, kCubic, kFixedRate };
+using CongestionControl = congestion::CongestionControl;
 
 struct KcpOptions {
   Profile profile = Profile::kV2ray;

@@ -41,9 +41,10 @@ Connection::Connection(ConnectionContext& context, const Identity& identity, Tim
       receive_(context.receive_pools, context.config.initial_receive_window_segments(),
                context.config.max_receive_window_segments()),
       rtt_(context.config.tick_interval()),
-      controller_(CreateController(
+      controller_(congestion::CreateController(
           context.config.congestion_control(),
           {.datagram_bytes = context.config.mtu_bytes(),
+           .initial_window_datagrams = kInitialPeerWindow,
            .max_bytes_per_second = context.config.uplink_bytes_per_second()},
           context.random)),
       window_round_began_with_(identity.first_number),
@@ -206,7 +207,7 @@ void Connection::ApplyAckOutcome(TimePoint now, const AckOutcome& outcome, uint6
   }
 
   DetectLosses(now);
-  AckInfo info;
+  congestion::AckInfo info;
   info.acked_bytes = outcome.flight_bytes;
   info.lost_bytes = std::exchange(unreported_lost_bytes_, 0);
   info.largest_lost_order = largest_lost_order_;

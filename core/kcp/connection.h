@@ -12,14 +12,15 @@
 #include <span>
 #include <vector>
 
+#include "core/congestion/congestion_controller.h"
+#include "core/congestion/delivery_rate.h"
+#include "core/congestion/pacer.h"
 #include "core/kcp/ack_list.h"
 #include "core/kcp/address_validation.h"
 #include "core/kcp/block_pool.h"
 #include "core/kcp/config.h"
-#include "core/kcp/congestion_controller.h"
 #include "core/kcp/connection_state.h"
 #include "core/kcp/datagram_writer.h"
-#include "core/kcp/pacer.h"
 #include "core/kcp/path_memory.h"
 #include "core/kcp/receive_window.h"
 #include "core/kcp/rtt_estimator.h"
@@ -90,6 +91,7 @@ class Connection {
   SerialNumber receiving_next() const { return receive_.next(); }
   bool validated() const { return validation_.validated(); }
   TimePoint last_received_at() const { return last_received_at_; }
+  bool HasUndelivered() const;
   SessionStats GetStats() const;
 
   // Bookkeeping of the endpoint's.
@@ -202,9 +204,9 @@ class Connection {
   ReceiveWindow receive_;
   AckList acks_;
   RttEstimator rtt_;
-  DeliveryRate delivery_;
-  std::unique_ptr<CongestionController> controller_;
-  Pacer pacer_;
+  congestion::DeliveryRate delivery_;
+  std::unique_ptr<congestion::CongestionController> controller_;
+  congestion::Pacer pacer_;
 
   TimePoint window_round_started_at_{};
   TimePoint window_grown_for_hole_at_{};

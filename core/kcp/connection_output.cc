@@ -210,7 +210,7 @@ Connection::Sent Connection::SendSegment(TimePoint now, SerialNumber number, con
   const Sent sent = SendData(now, number, segment, sink);
   if (sent != Sent::kYes) return sent;
   const uint64_t bytes = segment.size + DatagramOverhead();
-  const DeliverySnapshot snapshot = delivery_.OnSend(now, send_.segments_in_flight() == 0);
+  const congestion::DeliverySnapshot snapshot = delivery_.OnSend(now, send_.segments_in_flight() == 0);
   send_.OnSent(number, now, WireClock(now), snapshot);
   controller_->OnSent(now, bytes, send_.bytes_in_flight() - bytes, send_.latest_order());
   return Sent::kYes;

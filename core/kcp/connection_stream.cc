@@ -137,6 +137,8 @@ void Connection::NotePath(TimePoint now) {
   noted_losses_ = losses;
 }
 
+bool Connection::HasUndelivered() const { return send_.payload_bytes_held() > 0; }
+
 SessionStats Connection::GetStats() const {
   SessionStats stats;
   stats.tx_bytes = stats_.tx_bytes;
@@ -152,7 +154,7 @@ SessionStats Connection::GetStats() const {
   stats.duplicate_segments = stats_.duplicate_segments;
   stats.out_of_window_segments = stats_.out_of_window_segments;
   stats.acknowledged_bytes = stats_.acknowledged_bytes;
-  stats.stream = handle_;
+  stats.session = stats.stream = handle_;
   stats.peer = identity_.peer;
   stats.conversation_id = identity_.conversation_id;
   stats.state = StateName(state_);

@@ -96,6 +96,10 @@ class KcpEndpoint final : public culvert::Endpoint {
     connection->Abort(now, reason);
   }
   void StopAccepting() override { accepting_ = false; }
+  bool HasUndelivered(StreamHandle stream) const override {
+    const Connection* connection = connections_.Find(stream);
+    return connection != nullptr && connection->HasUndelivered();
+  }
 
   void Flush(TimePoint now, DatagramSink& sink) override;
   bool HasPendingOutput() const override { return ready_head_ < ready_.size() || !stateless_.empty(); }

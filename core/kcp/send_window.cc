@@ -104,7 +104,7 @@ void SendWindow::OnCopied(SerialNumber number, TimePoint now) {
   latest_sent_at_ = now;
 }
 
-void SendWindow::OnSent(SerialNumber number, TimePoint now, uint32_t timestamp, const DeliverySnapshot& delivery) {
+void SendWindow::OnSent(SerialNumber number, TimePoint now, uint32_t timestamp, const congestion::DeliverySnapshot& delivery) {
   const uint32_t n = number.value();
   OutgoingSegment& segment = At(n);
   if (segment.place == OutgoingSegment::Place::kLost) {

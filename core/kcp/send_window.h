@@ -18,8 +18,8 @@
 #include "core/base/bytes.h"
 #include "core/base/serial_number.h"
 #include "core/base/time.h"
+#include "core/congestion/delivery_rate.h"
 #include "core/kcp/block_pool.h"
-#include "core/kcp/delivery_rate.h"
 
 namespace culvert::kcp {
 
@@ -36,7 +36,7 @@ struct OutgoingSegment {
   uint32_t next = 0;
   uint64_t order = 0;         // of the last transmission among all of the connection's: trains share a time
   TimePoint sent_at{};        // last transmission
-  DeliverySnapshot delivery;  // at the last transmission
+  congestion::DeliverySnapshot delivery;  // at the last transmission
 
   ByteView payload() const { return {block, size}; }
 };
@@ -51,7 +51,7 @@ struct AckOutcome {
   bool has_rtt_sample = false;
   Duration rtt_sample{};
   bool has_delivery = false;            // of the most recently sent segment acknowledged
-  DeliverySnapshot delivery;
+  congestion::DeliverySnapshot delivery;
   TimePoint delivery_sent_at{};
   uint64_t delivery_order = 0;
 };
@@ -104,7 +104,7 @@ class SendWindow {
   // `number`, which NextToCopy gave, was sent once more. It stays in flight as it was.
   void OnCopied(SerialNumber number, TimePoint now);
   // Moves `number`, one of the two above, into flight.
-  void OnSent(SerialNumber number, TimePoint now, uint32_t timestamp, const DeliverySnapshot& delivery);
+  void OnSent(SerialNumber number, TimePoint now, uint32_t timestamp, const congestion::DeliverySnapshot& delivery);
 
   // One number of an ack's list, or all below `receiving_next`. `echo`: the ack's timestamp, 0 when it says nothing.
   void Acknowledge(SerialNumber number, TimePoint now, uint32_t echo, Duration min_rtt, AckOutcome& outcome);

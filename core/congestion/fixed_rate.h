@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "core/kcp/congestion_controller.h"
+#include "core/congestion/congestion_controller.h"
 
-namespace culvert::kcp {
+namespace culvert::congestion {
 
 class FixedRate final : public CongestionController {
  public:
@@ -17,10 +17,11 @@ class FixedRate final : public CongestionController {
   }
   void OnSent(TimePoint, uint64_t, uint64_t, uint64_t) override {}
   void OnTimeout(TimePoint, uint32_t) override {}
+  void SetDatagramBytes(uint32_t datagram_bytes) override { options_.datagram_bytes = datagram_bytes; }
   // Two round trips' worth, so that the rate and not the window decides.
   uint64_t window_bytes() const override {
     const double bytes = 2 * static_cast<double>(options_.max_bytes_per_second) * ToSeconds(smoothed_rtt_);
-    return std::max(static_cast<uint64_t>(bytes), uint64_t{kInitialWindowSegments} * options_.datagram_bytes);
+    return std::max(static_cast<uint64_t>(bytes), InitialWindowBytes(options_));
   }
   uint64_t pacing_bytes_per_second() const override { return options_.max_bytes_per_second; }
   const char* phase() const override { return "fixed_rate"; }
@@ -30,4 +31,4 @@ class FixedRate final : public CongestionController {
   Duration smoothed_rtt_ = std::chrono::milliseconds(300);
 };
 
-}  // namespace culvert::kcp
+}  // namespace culvert::congestion

@@ -8,7 +8,7 @@
 
 #include "core/base/time.h"
 
-namespace culvert::kcp {
+namespace culvert::congestion {
 
 class QueueSignal {
  public:
@@ -53,4 +53,4 @@ class QueueSignal {
   uint32_t rounds_standing_ = 0;
 };
 
-}  // namespace culvert::kcp
+}  // namespace culvert::congestion

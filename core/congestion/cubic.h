@@ -2,9 +2,9 @@
 // Thread: owned by one worker.
 #pragma once
 
-#include "core/kcp/congestion_controller.h"
+#include "core/congestion/congestion_controller.h"
 
-namespace culvert::kcp {
+namespace culvert::congestion {
 
 class Cubic final : public CongestionController {
  public:
@@ -13,6 +13,7 @@ class Cubic final : public CongestionController {
   void OnAck(TimePoint now, const AckInfo& info) override;
   void OnSent(TimePoint now, uint64_t bytes, uint64_t bytes_in_flight, uint64_t order) override;
   void OnTimeout(TimePoint now, uint32_t count) override;
+  void SetDatagramBytes(uint32_t datagram_bytes) override { options_.datagram_bytes = datagram_bytes; }
   uint64_t window_bytes() const override { return window_bytes_; }
   uint64_t pacing_bytes_per_second() const override;
   uint64_t slow_start_threshold_bytes() const override { return threshold_known_ ? threshold_bytes_ : 0; }
@@ -32,7 +33,8 @@ class Cubic final : public CongestionController {
   bool in_epoch_ = false;
   uint64_t last_order_ = 0;          // latest transmission
   uint64_t recovery_ends_at_order_ = 0;  // losses of earlier transmissions belong to the same congestion
+  uint64_t marks_count_from_ = 0;        // delivered when the last mark counted
   Duration smoothed_rtt_{};
 };
 
-}  // namespace culvert::kcp
+}  // namespace culvert::congestion

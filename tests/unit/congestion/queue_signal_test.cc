@@ -1,8 +1,8 @@
-#include "core/kcp/queue_signal.h"
+#include "core/congestion/queue_signal.h"
 
 #include <gtest/gtest.h>
 
-namespace culvert::kcp {
+namespace culvert::congestion {
 namespace {
 
 using std::chrono::milliseconds;
@@ -62,4 +62,4 @@ TEST(QueueSignal, ARoundTripOfLateAnswersIsAQueueThatStands) {
 }
 
 }  // namespace
-}  // namespace culvert::kcp
+}  // namespace culvert::congestion

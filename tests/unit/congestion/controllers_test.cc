@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "core/kcp/bbr.h"
-#include "core/kcp/cubic.h"
-#include "core/kcp/fixed_rate.h"
+#include "core/congestion/bbr.h"
+#include "core/congestion/cubic.h"
+#include "core/congestion/fixed_rate.h"
 
-namespace culvert::kcp {
+namespace culvert::congestion {
 namespace {
 
 using std::chrono::milliseconds;
@@ -177,6 +177,71 @@ TEST(Bbr, TwoTimeoutsShrinkTheWindowAndTheFirstAckRestoresIt) {
   EXPECT_GE(bbr.window_bytes(), before * 9 / 10);
 }
 
+// A round trip of 100 ms that loses as much as it delivers, within startup.
+AckInfo HeavyLoss(Path& path) {
+  AckInfo info = path.Round(100 * kDatagram, 1'200'000, milliseconds(100), 0);
+  info.lost_bytes = 100 * kDatagram;
+  return info;
+}
+
+TEST(Bbr, AnOverflowEndsStartup) {
+  Bbr bbr({.datagram_bytes = kDatagram}, 2);
+  Path path;
+  bbr.OnAck(path.now, path.Round(50 * kDatagram, 600'000, milliseconds(100), 0));
+  ASSERT_STREQ(bbr.phase(), "startup");
+  bbr.OnAck(path.now, HeavyLoss(path));
+  EXPECT_STRNE(bbr.phase(), "startup");
+}
+
+TEST(Bbr, WhatIsLostAroundATimeoutIsNoOverflow) {
+  Bbr bbr({.datagram_bytes = kDatagram}, 2);
+  Path path;
+  bbr.OnAck(path.now, path.Round(50 * kDatagram, 600'000, milliseconds(100), 0));
+  bbr.OnTimeout(path.now, 1);
+  bbr.OnAck(path.now, HeavyLoss(path));
+  EXPECT_STREQ(bbr.phase(), "startup");
+  bbr.OnAck(path.now, HeavyLoss(path));
+  EXPECT_STRNE(bbr.phase(), "startup") << "in a round trip without a timeout it is";
+}
+
+TEST(Bbr, AMarkEndsStartup) {
+  Bbr bbr({.datagram_bytes = kDatagram}, 2);
+  Path path;
+  bbr.OnAck(path.now, path.Round(50 * kDatagram, 600'000, milliseconds(100), 0));
+  ASSERT_STREQ(bbr.phase(), "startup");
+  AckInfo info = path.Round(100 * kDatagram, 1'200'000, milliseconds(100), 0);
+  info.is_marked = true;
+  bbr.OnAck(path.now, info);
+  EXPECT_STRNE(bbr.phase(), "startup");
+}
+
+TEST(Bbr, LetsGoWhileEveryRoundTripIsMarked) {
+  const uint64_t rate = 5'000'000;
+  // The least it sends at in 20 round trips, after it knows the path.
+  const auto slowest = [&](bool is_marked) {
+    Bbr bbr({.datagram_bytes = kDatagram}, 2);
+    Path path;
+    for (int i = 0; i < 20; ++i) bbr.OnAck(path.now, path.Round(rate / 10, rate, milliseconds(100), rate / 20));
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < 20; ++i) {
+      AckInfo info = path.Round(rate / 10, rate, milliseconds(100), rate / 20);
+      info.is_marked = is_marked;
+      bbr.OnAck(path.now, info);
+      least = std::min(least, bbr.pacing_bytes_per_second());
+    }
+    return least;
+  };
+  EXPECT_LT(slowest(true), slowest(false) * 95 / 100);
+}
+
+TEST(Bbr, TheInitialWindowIsAnOptionAndTheLeastFollowsTheDatagramSize) {
+  Bbr bbr({.datagram_bytes = kDatagram, .initial_window_datagrams = 17}, 2);
+  EXPECT_EQ(bbr.window_bytes(), 17u * kDatagram);
+  bbr.SetDatagramBytes(1400);
+  bbr.OnTimeout(TimePoint(std::chrono::seconds(1)), 2);
+  EXPECT_EQ(bbr.window_bytes(), 4u * 1400);
+}
+
 TEST(Bbr, TheCapHolds) {
   Bbr bbr({.datagram_bytes = kDatagram, .max_bytes_per_second = 1'000'000}, 2);
   Path path;
@@ -204,10 +269,26 @@ TEST(Cubic, DoublesInSlowStartAndShrinksByThreeTenthsOnLoss) {
   EXPECT_GE(cubic.window_bytes(), after);
 }
 
+TEST(Cubic, AMarkWeighsAsMuchAsALossOnceInARoundTrip) {
+  Cubic cubic({.datagram_bytes = kDatagram});
+  Path path;
+  const uint64_t start = cubic.window_bytes();
+  AckInfo info = path.Round(1200, 1'000'000, milliseconds(50), 0);
+  info.is_marked = true;
+  cubic.OnAck(path.now, info);
+  EXPECT_EQ(cubic.window_bytes(), start * 7 / 10);
+  cubic.OnAck(path.now, info);
+  EXPECT_EQ(cubic.window_bytes(), start * 7 / 10) << "sent before the first mark was known";
+  info = path.Round(1200, 1'000'000, milliseconds(50), 0);
+  info.is_marked = true;
+  cubic.OnAck(path.now, info);
+  EXPECT_LT(cubic.window_bytes(), start * 7 / 10);
+}
+
 TEST(FixedRate, IsWhatWasAskedFor) {
   FixedRate fixed({.datagram_bytes = kDatagram, .max_bytes_per_second = 777'000});
   EXPECT_EQ(fixed.pacing_bytes_per_second(), 777'000u);
 }
 
 }  // namespace
-}  // namespace culvert::kcp
+}  // namespace culvert::congestion

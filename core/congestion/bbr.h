@@ -6,7 +6,7 @@
 // (cycle around the estimate), probe RTT (empty the pipe briefly when the least RTT has not been seen for 10 s).
 //
 // Source: draft-cardwell-iccrg-bbr-congestion-control-00 for the model and the gains. Deviations:
-//   startup      ends as soon as a few answers on end show a queue, or a third of a round trip is lost, not only when the
+//   startup      ends as soon as a few answers on end show a queue, or a third of a round trip is lost without a timeout, not only when the
 //                bandwidth stops growing: by then the queue would have overflowed
 //   bandwidth    is what arrives; on a path that loses p by itself 1/(1-p) of it is sent, or one loss would cost twice. What is
 //                lost while a queue stands does not count as the path's own
@@ -15,16 +15,17 @@
 //                once, and three such on end begin startup anew. The step down lasts until the queue is gone
 //   probe RTT    keeps half of the bandwidth-delay product in flight instead of four packets, and is left out while round trips
 //                near the least are seen anyway
+//   ECN          a mark is a queue: it ends startup and a step up, and while every round trip brings some, cruising lets go
 // Thread: owned by one worker.
 #pragma once
 
 #include <cstdint>
 
-#include "core/kcp/congestion_controller.h"
-#include "core/kcp/queue_signal.h"
-#include "core/kcp/windowed_max.h"
+#include "core/congestion/congestion_controller.h"
+#include "core/congestion/queue_signal.h"
+#include "core/congestion/windowed_max.h"
 
-namespace culvert::kcp {
+namespace culvert::congestion {
 
 class Bbr final : public CongestionController {
  public:
@@ -34,6 +35,7 @@ class Bbr final : public CongestionController {
   void OnAck(TimePoint now, const AckInfo& info) override;
   void OnSent(TimePoint now, uint64_t bytes, uint64_t bytes_in_flight, uint64_t order) override;
   void OnTimeout(TimePoint now, uint32_t count) override;
+  void SetDatagramBytes(uint32_t datagram_bytes) override { options_.datagram_bytes = datagram_bytes; }
   uint64_t window_bytes() const override;
   uint64_t pacing_bytes_per_second() const override;
   const char* phase() const override;
@@ -56,7 +58,7 @@ class Bbr final : public CongestionController {
   void EnterStartup();
   void EnterCyclePhase(TimePoint now, uint32_t index);
   uint64_t BandwidthDelayProduct(double gain) const;
-  uint64_t MinWindow() const { return kMinWindowSegments * uint64_t{options_.datagram_bytes}; }
+  uint64_t MinWindow() const { return kMinWindowDatagrams * uint64_t{options_.datagram_bytes}; }
   uint64_t Quantum() const;
 
   ControllerOptions options_;
@@ -72,6 +74,9 @@ class Bbr final : public CongestionController {
   uint64_t round_lost_bytes_ = 0;
   uint64_t round_acked_bytes_ = 0;
   bool heavy_loss_ = false;
+  bool round_had_timeout_ = false;
+  bool round_is_marked_ = false;
+  uint32_t rounds_marked_ = 0;  // on end
   // Of the last round trips without a queue: their ratio is the path's own loss.
   double remembered_lost_bytes_ = 0;
   double remembered_bytes_ = 0;
@@ -97,7 +102,7 @@ class Bbr final : public CongestionController {
   uint32_t bold_finds_ = 0;  // cycles on end that found bandwidth
   uint64_t bandwidth_before_up_ = 0;
 
-  // Acknowledgements that come in lumps (a v2ray peer answers on its tick) need that much more in flight.
+  // Acknowledgements that come in lumps (an mKCP peer of v2ray answers on its tick) need that much more in flight.
   WindowedMax extra_acked_{10};
   TimePoint aggregation_started_at_{};
   uint64_t aggregation_bytes_ = 0;
@@ -106,4 +111,4 @@ class Bbr final : public CongestionController {
   uint64_t window_before_timeout_ = 0;
 };
 
-}  // namespace culvert::kcp
+}  // namespace culvert::congestion

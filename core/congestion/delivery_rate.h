@@ -10,10 +10,10 @@
 
 #include "core/base/time.h"
 
-namespace culvert::kcp {
+namespace culvert::congestion {
 
 struct DeliverySnapshot {
-  uint64_t delivered_bytes = 0;    // when the segment was sent
+  uint64_t delivered_bytes = 0;    // when the unit (segment, packet) was sent
   TimePoint delivered_at{};        // when that amount was reached
   TimePoint first_sent_at{};       // start of the flight it belongs to
   bool application_limited = false;
@@ -22,13 +22,13 @@ struct DeliverySnapshot {
 struct RateSample {
   bool is_valid = false;
   uint64_t bytes_per_second = 0;
-  uint64_t prior_delivered_bytes = 0;  // of the segment the sample is from: tells round trips apart
+  uint64_t prior_delivered_bytes = 0;  // of the unit the sample is from: tells round trips apart
   bool application_limited = false;
 };
 
 class DeliveryRate {
  public:
-  // Call before a transmission; what it returns travels with the segment.
+  // Call before a transmission; what it returns travels with the unit.
   DeliverySnapshot OnSend(TimePoint now, bool nothing_in_flight) {
     if (nothing_in_flight) {
       first_sent_at_ = now;
@@ -69,4 +69,4 @@ class DeliveryRate {
   uint64_t application_limited_until_ = 0;
 };
 
-}  // namespace culvert::kcp
+}  // namespace culvert::congestion

@@ -7,7 +7,7 @@
 
 #include "core/base/time.h"
 
-namespace culvert::kcp {
+namespace culvert::congestion {
 
 class Pacer {
  public:
@@ -42,4 +42,4 @@ class Pacer {
   TimePoint next_at_{};
 };
 
-}  // namespace culvert::kcp
+}  // namespace culvert::congestion

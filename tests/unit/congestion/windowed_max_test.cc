@@ -1,4 +1,4 @@
-#include "core/kcp/windowed_max.h"
+#include "core/congestion/windowed_max.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 
 #include "core/base/random.h"
 
-namespace culvert::kcp {
+namespace culvert::congestion {
 namespace {
 
 TEST(WindowedMax, ForgetsWhatIsOlderThanTheWindow) {
@@ -41,4 +41,4 @@ TEST(WindowedMax, LiesBetweenTheLatestAndTheTrueMaximum) {
 }
 
 }  // namespace
-}  // namespace culvert::kcp
+}  // namespace culvert::congestion

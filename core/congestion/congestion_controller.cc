@@ -1,10 +1,10 @@
-#include "core/kcp/congestion_controller.h"
+#include "core/congestion/congestion_controller.h"
 
-#include "core/kcp/bbr.h"
-#include "core/kcp/cubic.h"
-#include "core/kcp/fixed_rate.h"
+#include "core/congestion/bbr.h"
+#include "core/congestion/cubic.h"
+#include "core/congestion/fixed_rate.h"
 
-namespace culvert::kcp {
+namespace culvert::congestion {
 
 std::unique_ptr<CongestionController> CreateController(CongestionControl kind, const ControllerOptions& options,
                                                        RandomSource& random) {
@@ -19,4 +19,4 @@ std::unique_ptr<CongestionController> CreateController(CongestionControl kind, c
   return nullptr;
 }
 
-}  // namespace culvert::kcp
+}  // namespace culvert::congestion

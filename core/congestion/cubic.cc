@@ -1,9 +1,9 @@
-#include "core/kcp/cubic.h"
+#include "core/congestion/cubic.h"
 
 #include <algorithm>
 #include <cmath>
 
-namespace culvert::kcp {
+namespace culvert::congestion {
 namespace {
 
 constexpr double kC = 0.4;
@@ -13,13 +13,18 @@ constexpr double kAlpha = 3 * (1 - kBeta) / (1 + kBeta);  // RFC 9438 section 4.
 }  // namespace
 
 Cubic::Cubic(const ControllerOptions& options)
-    : options_(options), window_bytes_(uint64_t{kInitialWindowSegments} * options.datagram_bytes) {}
+    : options_(options), window_bytes_(InitialWindowBytes(options)) {}
 
 void Cubic::OnSent(TimePoint, uint64_t, uint64_t, uint64_t order) { last_order_ = order; }
 
 void Cubic::OnAck(TimePoint now, const AckInfo& info) {
   smoothed_rtt_ = info.smoothed_rtt;
   if (info.lost_bytes > 0 && info.largest_lost_order > recovery_ends_at_order_) OnCongestion(now);
+  // A mark weighs as much as a loss (RFC 9438 section 4.6), once in a round trip.
+  if (info.is_marked && info.rate.prior_delivered_bytes >= marks_count_from_) {
+    marks_count_from_ = info.delivered_bytes;
+    OnCongestion(now);
+  }
   // A window that is not used says nothing (RFC 9438 section 5.8).
   if (info.acked_bytes == 0 || info.prior_bytes_in_flight + 2 * options_.datagram_bytes < window_bytes_) return;
   if (window_bytes_ < threshold_bytes_) {
@@ -58,7 +63,7 @@ void Cubic::OnCongestion(TimePoint) {
 void Cubic::OnTimeout(TimePoint now, uint32_t count) {
   if (count != 2) return;
   OnCongestion(now);
-  window_bytes_ = kMinWindowSegments * uint64_t{options_.datagram_bytes};
+  window_bytes_ = kMinWindowDatagrams * uint64_t{options_.datagram_bytes};
 }
 
 uint64_t Cubic::pacing_bytes_per_second() const {
@@ -71,4 +76,4 @@ uint64_t Cubic::pacing_bytes_per_second() const {
 
 const char* Cubic::phase() const { return window_bytes_ < threshold_bytes_ ? "slow_start" : "congestion_avoidance"; }
 
-}  // namespace culvert::kcp
+}  // namespace culvert::congestion

@@ -1,8 +1,8 @@
-#include "core/kcp/pacer.h"
+#include "core/congestion/pacer.h"
 
 #include <gtest/gtest.h>
 
-namespace culvert::kcp {
+namespace culvert::congestion {
 namespace {
 
 // Sends whenever the pacer allows, waking only when it says; returns bytes sent in a second and the largest burst.
@@ -54,4 +54,4 @@ TEST(Pacer, NoRateMeansNoPacing) {
 }
 
 }  // namespace
-}  // namespace culvert::kcp
+}  // namespace culvert::congestion

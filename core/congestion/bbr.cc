@@ -1,9 +1,9 @@
-#include "core/kcp/bbr.h"
+#include "core/congestion/bbr.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace culvert::kcp {
+namespace culvert::congestion {
 namespace {
 
 constexpr double kStartupGain = 2.885;  // 2/ln 2: the least that doubles the rate every round trip
@@ -23,7 +23,7 @@ constexpr double kGrowth = 1.25;
 constexpr uint32_t kRoundsWithoutGrowth = 3;
 // Of what a round trip sent, and at least so many: nothing but an overflow loses that.
 constexpr double kHeavyLoss = 0.3;
-constexpr uint64_t kHeavyLossSegments = 16;
+constexpr uint64_t kHeavyLossDatagrams = 16;
 constexpr Duration kMinRttLifetime = std::chrono::seconds(10);
 constexpr Duration kProbeRttTime = std::chrono::milliseconds(200);
 // Slightly below the estimate, so that what the estimate is too high by does not pile up (section 4.2.1 of the draft's successor).
@@ -44,15 +44,15 @@ Bbr::Bbr(const ControllerOptions& options, uint32_t cycle_start)
     : options_(options),
       pacing_gain_(kStartupGain),
       // The initial window within a millisecond until the first RTT is known.
-      pacing_rate_(uint64_t{kInitialWindowSegments} * options.datagram_bytes * 1000),
+      pacing_rate_(InitialWindowBytes(options) * 1000),
       window_gain_(kStartupGain),
-      window_bytes_(uint64_t{kInitialWindowSegments} * options.datagram_bytes),
+      window_bytes_(InitialWindowBytes(options)),
       cycle_index_(cycle_start % kCyclePhases),
       cycle_step_(kBoldStep) {}
 
 uint64_t Bbr::BandwidthDelayProduct(double gain) const {
   if (!has_min_rtt_ || bandwidth_.Best() == 0) {
-    return static_cast<uint64_t>(gain * kInitialWindowSegments * options_.datagram_bytes);
+    return static_cast<uint64_t>(gain * static_cast<double>(InitialWindowBytes(options_)));
   }
   return static_cast<uint64_t>(gain * static_cast<double>(bandwidth_.Best()) * ToSeconds(min_rtt_) / (1 - loss_rate_));
 }
@@ -79,8 +79,9 @@ void Bbr::UpdatePacing() {
   if (bandwidth_.Best() == 0) return;
   double gain = pacing_gain_;
   if (pipe_is_full_) gain *= kPacingMargin;
-  if (phase_ == Phase::kProbeBandwidth && cycle_index_ > kDown && queue_.stands()) {
-    const uint32_t stubborn = queue_.rounds_standing() - std::min(queue_.rounds_standing(), kPatientRounds);
+  if (phase_ == Phase::kProbeBandwidth && cycle_index_ > kDown && (queue_.stands() || rounds_marked_ > 0)) {
+    const uint32_t rounds = std::max(queue_.rounds_standing(), rounds_marked_);
+    const uint32_t stubborn = rounds - std::min(rounds, kPatientRounds);
     gain *= std::max(kQueueGain - kQueueStep * stubborn, kQueueGainFloor);
   } else {
     // The bandwidth is what arrives. To keep the path full, what it loses has to be sent on top.
@@ -135,16 +136,20 @@ void Bbr::UpdateRound(TimePoint now, const AckInfo& info) {
   round_started_ = false;
   round_lost_bytes_ += info.lost_bytes;
   round_acked_bytes_ += info.acked_bytes;
+  round_is_marked_ = round_is_marked_ || info.is_marked;
   if (info.has_rtt_sample && has_min_rtt_) queue_.OnRtt(now, info.rtt_sample, min_rtt_);
   const uint64_t total = round_lost_bytes_ + round_acked_bytes_;
   const double lost = total > 0 ? static_cast<double>(round_lost_bytes_) / static_cast<double>(total) : 0;
-  heavy_loss_ = lost > kHeavyLoss && round_lost_bytes_ > kHeavyLossSegments * options_.datagram_bytes;
+  // What was lost around a timeout is an outage, such as a handshake that hangs, and not a queue that overflowed.
+  heavy_loss_ = !round_had_timeout_ && lost > kHeavyLoss && round_lost_bytes_ > kHeavyLossDatagrams * options_.datagram_bytes;
   if (info.acked_bytes == 0 || info.rate.prior_delivered_bytes < round_ends_at_delivered_) return;
 
   round_ends_at_delivered_ = info.delivered_bytes;
+  round_had_timeout_ = false;
   ++round_;
   round_started_ = true;
   queue_.OnRoundEnd(min_rtt_);
+  rounds_marked_ = std::exchange(round_is_marked_, false) ? rounds_marked_ + 1 : 0;
   if (!queue_.stands() && !queue_.is_building()) LearnLossRate(static_cast<double>(round_lost_bytes_), static_cast<double>(total));
   round_lost_bytes_ = round_acked_bytes_ = 0;
 }
@@ -183,6 +188,8 @@ void Bbr::UpdateAggregation(TimePoint now, const AckInfo& info) {
 }
 
 void Bbr::CheckFullPipe(const AckInfo& info) {
+  if (pipe_is_full_) return;
+  if (info.is_marked) pipe_is_full_ = true;
   if (pipe_is_full_ || info.rate.application_limited) return;
   if (queue_.is_building() || heavy_loss_) {
     pipe_is_full_ = true;
@@ -209,7 +216,7 @@ void Bbr::AdvanceCycle(TimePoint now, const AckInfo& info) {
   bool advance = lasted;
   if (pacing_gain_ > 1) {
     // Fill until the extra is really in flight or the path shows that it does not fit.
-    advance = lasted && (info.lost_bytes > 0 || info.prior_bytes_in_flight >= BandwidthDelayProduct(pacing_gain_));
+    advance = lasted && (info.lost_bytes > 0 || info.is_marked || info.prior_bytes_in_flight >= BandwidthDelayProduct(pacing_gain_));
   } else if (pacing_gain_ < 1) {
     advance = info.bytes_in_flight <= BandwidthDelayProduct(1.0) || now - cycle_started_at_ > 4 * min_rtt_;
   }
@@ -279,13 +286,14 @@ void Bbr::UpdateWindow(const AckInfo& info) {
   const uint64_t target = BandwidthDelayProduct(window_gain_) + extra_acked_.Best() + 3 * Quantum();
   if (pipe_is_full_) {
     window_bytes_ = std::min(window_bytes_ + info.acked_bytes, target);
-  } else if (window_bytes_ < target || info.delivered_bytes < uint64_t{kInitialWindowSegments} * options_.datagram_bytes) {
+  } else if (window_bytes_ < target || info.delivered_bytes < InitialWindowBytes(options_)) {
     window_bytes_ += info.acked_bytes;
   }
   window_bytes_ = std::max(window_bytes_, MinWindow());
 }
 
 void Bbr::OnTimeout(TimePoint, uint32_t count) {
+  round_had_timeout_ = true;
   // One timeout may be a lost tail; two in a row are a path that delivers nothing.
   if (count < 2 || recovering_from_timeout_) return;
   recovering_from_timeout_ = true;
@@ -293,4 +301,4 @@ void Bbr::OnTimeout(TimePoint, uint32_t count) {
   window_bytes_ = MinWindow();
 }
 
-}  // namespace culvert::kcp
+}  // namespace culvert::congestion

@@ -6,7 +6,7 @@
 #include <array>
 #include <cstdint>
 
-namespace culvert::kcp {
+namespace culvert::congestion {
 
 class WindowedMax {
  public:
@@ -44,4 +44,4 @@ class WindowedMax {
   std::array<Sample, 3> samples_{};
 };
 
-}  // namespace culvert::kcp
+}  // namespace culvert::congestion
