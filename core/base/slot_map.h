@@ -53,6 +53,9 @@ class SlotMap {
   }
   const T* Find(SlotHandle handle) const { return const_cast<SlotMap*>(this)->Find(handle); }
 
+  // The object in slot `index`, whatever its generation, or nullptr: for timers that are keyed by index and end with the object.
+  T* At(uint32_t index) { return index < slots_.size() ? slots_[index].object.get() : nullptr; }
+
   // True when the handle named an object, which is destroyed.
   bool Erase(SlotHandle handle) {
     if (!Find(handle)) return false;

@@ -1,10 +1,15 @@
 #include "core/camouflage/sealed_datagram.h"
 
+#include <algorithm>
+#include <array>
+#include <string>
 #include <utility>
 
 #include "core/base/check.h"
 #include "core/crypto/aes_gcm.h"
 #include "core/crypto/kcp_authenticator.h"
+#include "core/crypto/secret.h"
+#include "core/crypto/sha256.h"
 
 namespace culvert {
 namespace {
@@ -69,6 +74,35 @@ class AeadSealer final : public DatagramSealer {
 };
 
 }  // namespace
+
+namespace {
+
+constexpr std::string_view kQuicSalt = "v2ray-quic-salt";
+
+using OuterKey = SecretBytes<kSha256Size>;
+
+OuterKey QuicOuterKey(std::string_view key) {
+  std::string salted;
+  salted.reserve(key.size() + kQuicSalt.size());  // so that no copy of the key is left behind by growing
+  salted.append(key).append(kQuicSalt);
+  std::array<uint8_t, kSha256Size> hash = Sha256(AsBytes(salted));
+  OuterKey outer;
+  std::ranges::copy(hash, outer.span().begin());
+  SecureErase(hash);
+  SecureErase({reinterpret_cast<uint8_t*>(salted.data()), salted.size()});
+  return outer;
+}
+
+}  // namespace
+
+std::unique_ptr<DatagramSealer> DatagramSealer::QuicAes128Gcm(std::string_view key) {
+  const OuterKey outer = QuicOuterKey(key);
+  return std::make_unique<AeadSealer>(Aead::Aes128Gcm(outer.view().first(Aead::kAes128KeySize)));
+}
+std::unique_ptr<DatagramSealer> DatagramSealer::QuicChacha20Poly1305(std::string_view key) {
+  const OuterKey outer = QuicOuterKey(key);
+  return std::make_unique<AeadSealer>(Aead::Chacha20Poly1305(outer.view()));
+}
 
 std::unique_ptr<DatagramSealer> DatagramSealer::Plain() { return std::make_unique<PlainSealer>(); }
 std::unique_ptr<DatagramSealer> DatagramSealer::Simple() { return std::make_unique<SimpleSealer>(); }

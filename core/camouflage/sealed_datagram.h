@@ -2,8 +2,8 @@
 //   header = 0, 4 or 13 bytes (packet_header.h)
 //   sealed = kPlain:  plain                      (profile XRAY)
 //          | kSimple: simple(plain)              6 bytes more; not encryption, not keyed (spec/mkcp.md section 2)
-//          | kAes128Gcm: nonce(12) || ciphertext || tag(16), no associated data (section 3)
-// Source: spec/mkcp.md sections 1 to 3.
+//          | AEAD:    nonce(12) || ciphertext || tag(16), no associated data (section 3; spec/quic.md section 1)
+// Source: spec/mkcp.md sections 1 to 3, spec/quic.md section 1.
 // Thread: a DatagramSealer is immutable and may be shared; random bytes come from the caller.
 #pragma once
 
@@ -41,6 +41,10 @@ class DatagramSealer {
   static std::unique_ptr<DatagramSealer> Simple();
   // Key = first 16 bytes of SHA-256(seed).
   static std::unique_ptr<DatagramSealer> Aes128Gcm(std::string_view seed);
+  // The wrapper around QUIC (spec/quic.md section 1): the key is SHA-256(key || "v2ray-quic-salt"), of which AES takes the first 16
+  // bytes. Any key will do, the empty one included.
+  static std::unique_ptr<DatagramSealer> QuicAes128Gcm(std::string_view key);
+  static std::unique_ptr<DatagramSealer> QuicChacha20Poly1305(std::string_view key);
 };
 
 }  // namespace culvert

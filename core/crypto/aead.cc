@@ -36,6 +36,11 @@ Aead Aead::Aes128Gcm(ByteView key) {
   return Aead(std::make_unique<Context>(EVP_aead_aes_128_gcm(), key));
 }
 
+Aead Aead::Chacha20Poly1305(ByteView key) {
+  CULVERT_CHECK(key.size() == kChacha20Poly1305KeySize);
+  return Aead(std::make_unique<Context>(EVP_aead_chacha20_poly1305(), key));
+}
+
 void Aead::SealInPlace(ByteView nonce, ByteSpan text, ByteSpan tag, ByteView associated_data) const {
   CULVERT_CHECK(nonce.size() == kNonceSize && tag.size() == kTagSize);
   size_t tag_size = 0;

@@ -15,9 +15,12 @@ class Aead {
   static constexpr size_t kNonceSize = 12;
   static constexpr size_t kTagSize = 16;
   static constexpr size_t kAes128KeySize = 16;
+  static constexpr size_t kChacha20Poly1305KeySize = 32;
 
   // REQUIRES: key.size() == kAes128KeySize. The key is copied; the copy is erased with the object.
   static Aead Aes128Gcm(ByteView key);
+  // As above for ChaCha20-Poly1305 (RFC 8439). REQUIRES: key.size() == kChacha20Poly1305KeySize.
+  static Aead Chacha20Poly1305(ByteView key);
 
   Aead(Aead&&) noexcept;
   Aead& operator=(Aead&&) noexcept;

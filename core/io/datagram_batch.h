@@ -47,10 +47,11 @@ class ReceiveBatch {
   ByteSpan rest_;              // of that message
   size_t datagram_bytes_ = 0;  // of each datagram in it, but for the last
   SocketAddress peer_;
+  Ecn ecn_ = Ecn::kNotEct;
 };
 
-// Outgoing datagrams in one contiguous buffer. Consecutive ones to one peer with equal sizes (the last may be shorter) form a
-// train, which the kernel cuts apart (GSO).
+// Outgoing datagrams in one contiguous buffer. Consecutive ones to one peer with equal marks and sizes (the last may be shorter)
+// form a train, which the kernel cuts apart (GSO).
 class SendBatch final : public DatagramSink {
  public:
   static constexpr size_t kMaxDatagramBytes = 2048;
@@ -70,6 +71,7 @@ class SendBatch final : public DatagramSink {
   SendBatch& operator=(const SendBatch&) = delete;
 
   [[nodiscard]] ByteSpan Reserve(const SocketAddress& peer, size_t max_size) override;
+  void SetEcn(Ecn ecn) override { reserved_ecn_ = ecn; }
   void Commit(size_t size) override;
 
   // Sends. A datagram that the kernel refuses is a lost one: counted in the socket, the rest goes on.
@@ -85,6 +87,7 @@ class SendBatch final : public DatagramSink {
     size_t bytes = 0;
     size_t datagram_bytes = 0;  // of each datagram, but for the last
     size_t datagrams = 0;
+    Ecn ecn = Ecn::kNotEct;
     bool is_ended = false;      // a shorter datagram came: nothing can follow
   };
   struct Messages;
@@ -102,6 +105,7 @@ class SendBatch final : public DatagramSink {
   size_t used_bytes_ = 0;
   size_t reserved_bytes_ = 0;
   SocketAddress reserved_peer_;
+  Ecn reserved_ecn_ = Ecn::kNotEct;
   // Where sending goes on: a train, and how many of its bytes are gone.
   size_t next_train_ = 0;
   size_t next_offset_ = 0;

@@ -14,13 +14,16 @@ namespace culvert::io {
 namespace {
 
 constexpr size_t kMessageBytes = 65'536;  // a whole GRO train
-constexpr size_t kControlBytes = CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint32_t));
+// Train size, drops, and the traffic class: of IPv6 an int, of IPv4 a byte.
+constexpr size_t kControlBytes = CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint32_t)) + CMSG_SPACE(sizeof(int));
+constexpr uint8_t kEcnBits = 0x3;  // RFC 3168 section 5
 constexpr int kMaxErrorsInARow = 16;  // pending ICMP errors taken off the socket before we wait again
 
 struct Control {
   size_t datagram_bytes = 0;  // 0: not a train
   bool has_drops = false;
   uint32_t drops = 0;
+  Ecn ecn = Ecn::kNotEct;
 };
 
 Control ReadControl(msghdr& header) {
@@ -33,6 +36,15 @@ Control ReadControl(msghdr& header) {
     } else if (at->cmsg_level == SOL_SOCKET && at->cmsg_type == SO_RXQ_OVFL) {
       std::memcpy(&control.drops, CMSG_DATA(at), sizeof control.drops);
       control.has_drops = true;
+    } else if ((at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_TOS) ||
+               (at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_TCLASS)) {
+      int traffic_class = 0;
+      if (at->cmsg_level == IPPROTO_IP) {
+        traffic_class = *CMSG_DATA(at);
+      } else {
+        std::memcpy(&traffic_class, CMSG_DATA(at), sizeof traffic_class);
+      }
+      control.ecn = static_cast<Ecn>(traffic_class & kEcnBits);
     }
   }
   return control;
@@ -100,6 +112,7 @@ void ReceiveBatch::BeginMessage(size_t index) {
   }
   datagram_bytes_ = control.datagram_bytes != 0 ? control.datagram_bytes : rest_.size();
   peer_ = FromSockaddr(&buffers_->peers[index].generic);
+  ecn_ = control.ecn;  // the kernel merges only datagrams with equal marks
 }
 
 bool ReceiveBatch::Next(Datagram& datagram) {
@@ -109,6 +122,7 @@ bool ReceiveBatch::Next(Datagram& datagram) {
   }
   const size_t size = std::min(datagram_bytes_, rest_.size());
   datagram.peer = peer_;
+  datagram.ecn = ecn_;
   datagram.bytes = rest_.first(size);
   rest_ = rest_.subspan(size);
   return true;

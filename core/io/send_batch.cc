@@ -17,7 +17,18 @@ namespace culvert::io {
 namespace {
 
 constexpr size_t kMaxMessages = 64;  // of one sendmmsg
-constexpr size_t kControlBytes = CMSG_SPACE(sizeof(uint16_t));
+constexpr size_t kControlBytes = CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int));  // train size, traffic class
+
+// Appends one control message to `header`, whose buffer has room for it.
+template <typename Value>
+void AddControl(msghdr& header, int level, int type, Value value) {
+  auto* control = reinterpret_cast<cmsghdr*>(static_cast<uint8_t*>(header.msg_control) + header.msg_controllen);
+  control->cmsg_level = level;
+  control->cmsg_type = type;
+  control->cmsg_len = CMSG_LEN(sizeof value);
+  std::memcpy(CMSG_DATA(control), &value, sizeof value);
+  header.msg_controllen += CMSG_SPACE(sizeof value);
+}
 
 void CountFailure(UdpSocket::Counters& counters, int error_number, size_t datagrams) {
   switch (error_number) {
@@ -74,6 +85,7 @@ ByteSpan SendBatch::Reserve(const SocketAddress& peer, size_t max_size) {
   if (train_count_ == kMaxTrains || buffer_bytes_ - used_bytes_ < max_size) return {};
   reserved_peer_ = peer;
   reserved_bytes_ = max_size;
+  reserved_ecn_ = Ecn::kNotEct;
   return {buffer_.get() + used_bytes_, max_size};
 }
 
@@ -82,15 +94,19 @@ void SendBatch::Commit(size_t size) {
   reserved_bytes_ = 0;
   if (size == 0) return;
   Train* last = train_count_ > 0 ? &trains_[train_count_ - 1] : nullptr;
-  const bool joins = last != nullptr && !last->is_ended && last->peer == reserved_peer_ && size <= last->datagram_bytes &&
-                     last->datagrams < kMaxTrainDatagrams && last->bytes + size <= kMaxTrainBytes;
+  const bool joins = last != nullptr && !last->is_ended && last->peer == reserved_peer_ && last->ecn == reserved_ecn_ &&
+                     size <= last->datagram_bytes && last->datagrams < kMaxTrainDatagrams && last->bytes + size <= kMaxTrainBytes;
   if (joins) {
     last->bytes += size;
     ++last->datagrams;
     last->is_ended = size < last->datagram_bytes;
   } else {
-    trains_[train_count_++] = {
-        .peer = reserved_peer_, .offset = used_bytes_, .bytes = size, .datagram_bytes = size, .datagrams = 1};
+    trains_[train_count_++] = {.peer = reserved_peer_,
+                               .offset = used_bytes_,
+                               .bytes = size,
+                               .datagram_bytes = size,
+                               .datagrams = 1,
+                               .ecn = reserved_ecn_};
   }
   used_bytes_ += size;
 }
@@ -116,15 +132,16 @@ size_t SendBatch::FillMessages(const UdpSocket& socket) {
     messages_->vectors[count] = {buffer_.get() + train.offset + offset, bytes};
     header.msg_iov = &messages_->vectors[count];
     header.msg_iovlen = 1;
-    if (bytes > train.datagram_bytes) {
+    const bool is_train = bytes > train.datagram_bytes;
+    if (is_train || train.ecn != Ecn::kNotEct) {
       header.msg_control = messages_->controls[count].bytes.data();
-      header.msg_controllen = kControlBytes;
-      cmsghdr* control = CMSG_FIRSTHDR(&header);
-      control->cmsg_level = SOL_UDP;
-      control->cmsg_type = UDP_SEGMENT;
-      control->cmsg_len = CMSG_LEN(sizeof(uint16_t));
-      const auto segment = static_cast<uint16_t>(train.datagram_bytes);
-      std::memcpy(CMSG_DATA(control), &segment, sizeof segment);
+      if (is_train) AddControl(header, SOL_UDP, UDP_SEGMENT, static_cast<uint16_t>(train.datagram_bytes));
+      if (train.ecn != Ecn::kNotEct) {
+        // It stands for the whole octet: the upper six bits are the socket's DSCP. A mapped peer is an IPv4 one here too.
+        const int traffic_class = socket.traffic_class() | static_cast<int>(train.ecn);
+        const bool is_v6 = train.peer.ip.is_v6();
+        AddControl(header, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP, is_v6 ? IPV6_TCLASS : IP_TOS, traffic_class);
+      }
     }
     ++count;
     offset += bytes;

@@ -23,6 +23,12 @@ void ForbidFragmentation(int fd, bool is_v6) {
   if (is_v6) SetOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
 }
 
+// On a dual-stack socket each option governs the datagrams of its own family.
+void AskForMarks(int fd, bool is_v6) {
+  SetOption(fd, IPPROTO_IP, IP_RECVTOS, 1);
+  if (is_v6) SetOption(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+}
+
 uint64_t GrantedBuffer(int fd, int name) {
   const int doubled = GetOption(fd, SOL_SOCKET, name);
   return doubled < 0 ? 0 : static_cast<uint64_t>(doubled) / 2;
@@ -35,7 +41,9 @@ absl::StatusOr<UdpSocket> UdpSocket::Open(const UdpSocketOptions& options, bool 
   CULVERT_ASSIGN_OR_RETURN(socket.fd_, OpenSocket(options.bind.ip, SOCK_DGRAM, options.socket));
   socket.is_v6_ = options.bind.ip.is_v6();
   const int fd = socket.fd();
+  socket.traffic_class_ = static_cast<uint8_t>(options.socket.dscp << 2);  // RFC 2474: the upper six bits
   ForbidFragmentation(fd, socket.is_v6_);
+  AskForMarks(fd, socket.is_v6_);
   SetOption(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
   const auto wanted = [](uint64_t bytes) { return bytes != 0 ? bytes : kDefaultBufferBytes; };
   RequestBuffers(fd, wanted(options.socket.receive_buffer_bytes), wanted(options.socket.send_buffer_bytes));
@@ -71,6 +79,7 @@ absl::StatusOr<UdpSocket> UdpSocket::Duplicate() const {
   copy.local_ = local_;
   copy.granted_ = granted_;
   copy.is_v6_ = is_v6_;
+  copy.traffic_class_ = traffic_class_;
   return copy;
 }
 

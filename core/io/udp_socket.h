@@ -67,7 +67,17 @@ class UdpSocket {
   [[nodiscard]] const Counters& counters() const { return counters_; }
   // True for an AF_INET6 socket, whose IPv4 peers are written in mapped form.
   [[nodiscard]] bool is_v6() const { return is_v6_; }
+  // What its datagrams carry in the octet of DSCP and ECN when nothing else is said.
+  [[nodiscard]] uint8_t traffic_class() const { return traffic_class_; }
   void Close() { fd_.Close(); }
+
+  // Has the kernel hand each QUIC packet to the socket of its connection's worker, whatever address it comes from, for the whole
+  // group of this socket (BindGroup, in the order of workers). `payload_offset`: where the packet begins in the datagram.
+  // `worker_key`: see core/quic/connection_id.h, whose form of ids this reads. Datagrams that name no worker of the group are
+  // spread as before. False: the kernel does not permit it; datagrams then come to any of the sockets.
+  [[nodiscard]] bool SteerByConnectionId(size_t payload_offset, uint8_t worker_key);
+  // Spreads by addresses alone again. Nothing happens when it did.
+  void StopSteering();
 
   // For datagram_batch.
   Counters& mutable_counters() { return counters_; }
@@ -81,6 +91,7 @@ class UdpSocket {
   SocketAddress local_;
   Granted granted_;
   Counters counters_;
+  uint8_t traffic_class_ = 0;
   bool is_v6_ = false;
 };
 

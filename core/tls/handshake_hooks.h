@@ -6,11 +6,12 @@
 
 #include "core/tls/peer_verification.h"
 #include "core/tls/session_cache.h"
+#include "core/tls/tls_connection.h"
 #include "core/tls/tls_context_impl.h"
 
 namespace culvert::tls {
 
-// Of one connection; the owner that TransportBio gives back. The pointers outlive it.
+// Of one connection. The pointers outlive it.
 struct HandshakeState {
   const TlsContext::Impl* context = nullptr;
   SessionCache* cache = nullptr;
@@ -19,7 +20,21 @@ struct HandshakeState {
   std::string rejection;        // why the peer was rejected; empty: it was not
   std::string offered_alpn;     // server: what the client offered, when nothing of it is ours
   bool has_common_alpn = true;  // server
+  // Server with early data: whether a ClientHello with this random, which each one draws anew, may bring some. nullptr: none may.
+  bool (*admits_early_data)(void* owner, ByteView random) = nullptr;
+  void* early_data_owner = nullptr;
 };
+
+// Ties `state` to `ssl` for the hooks; it must outlive it.
+void SetHandshakeState(SSL* ssl, HandshakeState& state);
+
+// Asks for the server's name and offers a ticket of the cache, if there is one. False: the name cannot be sent.
+bool PrepareClient(SSL* ssl, HandshakeState& state);
+// For a server once the handshake is done: a ticket proves who the client was. Whether it is still welcome (its certificate may have
+// expired) BoringSSL does not ask. 0: it is, or need not be judged again; else the alert, and `state.rejection` says why.
+[[nodiscard]] uint8_t JudgeResumedClient(SSL* ssl, HandshakeState& state);
+// What is known of a finished handshake.
+TlsInfo DescribeHandshake(SSL* ssl, const HandshakeState& state);
 
 // Under which a connection's tickets are cached: equal for connections that trust and verify alike.
 std::string TicketKey(const HandshakeState& state);

@@ -46,9 +46,7 @@ std::string_view TlsFailureName(TlsFailure failure) {
 struct TlsConnection::Impl {
   Impl(std::shared_ptr<const TlsContext> shared, const TlsConnectionOptions& options, Transport& below);
 
-  void PrepareClient();
   void OnHandshakeDone();
-  void GatherInfo();
   // What a call of BoringSSL that returned `result` (0 or less) means.
   void OnNoProgress(int result);
   void Fail(TlsFailure kind, std::string text);
@@ -86,68 +84,30 @@ TlsConnection::Impl::Impl(std::shared_ptr<const TlsContext> shared, const TlsCon
   ssl.reset(SSL_new(state.context->ssl.get()));
   CULVERT_CHECK(ssl != nullptr);
   SSL_set_shed_handshake_config(ssl.get(), 1);  // not needed afterwards
-  bio.AttachTo(ssl.get(), &state);
+  SetHandshakeState(ssl.get(), state);
+  bio.AttachTo(ssl.get());
   if (context->role() == Role::kServer) {
     SSL_set_accept_state(ssl.get());
   } else {
     SSL_set_connect_state(ssl.get());
-    PrepareClient();
+    if (!PrepareClient(ssl.get(), state)) {
+      Fail(TlsFailure::kProtocol, "the server name cannot be sent: " + Printable(state.server_name));
+    }
   }
-}
-
-void TlsConnection::Impl::PrepareClient() {
-  // RFC 6066 section 3: no IP addresses in SNI.
-  if (!state.server_name.empty() && !IsIpAddress(state.server_name) &&
-      !SSL_set_tlsext_host_name(ssl.get(), state.server_name.c_str())) {
-    ERR_clear_error();
-    Fail(TlsFailure::kProtocol, "the server name cannot be sent: " + Printable(state.server_name));
-    return;
-  }
-  if (state.cache == nullptr) return;
-  const bssl::UniquePtr<SSL_SESSION> ticket = state.cache->impl().Take(TicketKey(state));
-  if (ticket != nullptr) CULVERT_CHECK(SSL_set_session(ssl.get(), ticket.get()));
 }
 
 void TlsConnection::Impl::OnHandshakeDone() {
-  const TlsContext::Impl& rules = *state.context;
-  const bool shows_certificate = SSL_get0_peer_certificates(ssl.get()) != nullptr;
-  if (rules.role == Role::kServer && SSL_session_reused(ssl.get()) && rules.rules.trust != nullptr &&
-      (shows_certificate || rules.requires_peer_certificate)) {
-    // A ticket proves who the client was. Whether it is still welcome (it may have expired) BoringSSL does not ask.
-    const uint8_t alert = JudgePeer(ssl.get(), state);
-    if (!state.rejection.empty()) {
-      SSL_send_fatal_alert(ssl.get(), alert);
-      Fail(TlsFailure::kPeerRejected, std::exchange(state.rejection, {}));
-      return;
-    }
+  if (const uint8_t alert = JudgeResumedClient(ssl.get(), state); alert != 0) {
+    SSL_send_fatal_alert(ssl.get(), alert);
+    Fail(TlsFailure::kPeerRejected, std::exchange(state.rejection, {}));
+    return;
   }
   // Tickets wait for the first write; a server that has nothing to say for now would keep them. An empty write makes no
   // record of its own.
-  if (rules.role == Role::kServer) SSL_write(ssl.get(), "", 0);
-  GatherInfo();
+  if (context->role() == Role::kServer) SSL_write(ssl.get(), "", 0);
+  info = DescribeHandshake(ssl.get(), state);
   progress = Progress::kDone;
   if (finish_asked) SendFinish();
-}
-
-void TlsConnection::Impl::GatherInfo() {
-  info.version = SSL_get_version(ssl.get());
-  info.cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl.get()));
-  info.resumed = SSL_session_reused(ssl.get()) != 0;
-  const uint8_t* alpn = nullptr;
-  unsigned alpn_size = 0;
-  SSL_get0_alpn_selected(ssl.get(), &alpn, &alpn_size);
-  info.alpn = Printable(AsText(ByteView(alpn, alpn_size)), 255);
-  if (context->role() == Role::kClient) {
-    info.server_name = Printable(state.server_name, 255);
-  } else if (const char* name = SSL_get_servername(ssl.get(), TLSEXT_NAMETYPE_host_name); name != nullptr) {
-    info.server_name = Printable(name, 255);
-  }
-  const STACK_OF(CRYPTO_BUFFER)* chain = SSL_get0_peer_certificates(ssl.get());
-  if (chain == nullptr || sk_CRYPTO_BUFFER_num(chain) == 0) return;
-  // With verification off it may be anything.
-  const bssl::UniquePtr<X509> leaf = ParseCertificate(*sk_CRYPTO_BUFFER_value(chain, 0));
-  if (leaf != nullptr) info.peer_name = DescribeCertificate(*leaf).subject;
-  ERR_clear_error();
 }
 
 void TlsConnection::Impl::OnNoProgress(int result) {

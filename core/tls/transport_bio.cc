@@ -40,16 +40,13 @@ struct TransportBio::Method {
   }
 };
 
-void TransportBio::AttachTo(SSL* ssl, void* owner) {
-  owner_ = owner;
+void TransportBio::AttachTo(SSL* ssl) {
   BIO* bio = BIO_new(Method::Get());
   CULVERT_CHECK(bio != nullptr);
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl, bio, bio);  // takes it
 }
-
-void* TransportBio::OwnerOf(const SSL* ssl) { return Method::Self(SSL_get_rbio(ssl)).owner_; }
 
 void TransportBio::Write(ByteView bytes) {
   if (Flush()) {

@@ -20,9 +20,8 @@ class TransportBio {
   TransportBio(const TransportBio&) = delete;
   TransportBio& operator=(const TransportBio&) = delete;
 
-  // Makes `ssl` read and write through this. `owner` comes back from OwnerOf.
-  void AttachTo(SSL* ssl, void* owner);
-  static void* OwnerOf(const SSL* ssl);
+  // Makes `ssl` read and write through this.
+  void AttachTo(SSL* ssl);
 
   // Offers the transport what is kept. True: nothing is left.
   bool Flush();
@@ -35,7 +34,6 @@ class TransportBio {
   void Write(ByteView bytes);
 
   Transport& transport_;
-  void* owner_ = nullptr;
   std::vector<uint8_t> kept_;  // without capacity while nothing is kept: most connections are idle
   size_t sent_ = 0;            // of kept_
 };

@@ -10,10 +10,14 @@
 
 namespace culvert {
 
+// The two bits of the IP header that say how a router marked a datagram (RFC 3168 section 5).
+enum class Ecn : uint8_t { kNotEct = 0, kEct1 = 1, kEct0 = 2, kCe = 3 };
+
 // A loan for the call it is passed to. The bytes are the driver's buffer and may be decrypted in place.
 struct Datagram {
   SocketAddress peer;
   ByteSpan bytes;
+  Ecn ecn = Ecn::kNotEct;
 };
 
 // Why a datagram had no effect. Each reason is one counter; none is ever logged per datagram.
@@ -29,8 +33,13 @@ enum class DropReason : uint8_t {
   kTooManySessions,       // the listener's limit is reached
   kRefusedSource,         // a source address or port that is never answered
   kNotAccepting,          // this endpoint opens no conversations for others, or is draining
+  kMalformed,             // QUIC: no packet of the protocol
+  kUnknownConnection,     // QUIC: names no connection of ours; answered with a stateless reset where that may be
+  kUnsupportedVersion,    // QUIC: answered with version negotiation
+  kAskedToRetry,          // QUIC: the sender is to prove its address first
+  kHandedOver,            // QUIC: belongs to another worker's connection and was passed on to it; had its effect there
 };
-inline constexpr size_t kDropReasonCount = static_cast<size_t>(DropReason::kNotAccepting) + 1;
+inline constexpr size_t kDropReasonCount = static_cast<size_t>(DropReason::kHandedOver) + 1;
 std::string_view DropReasonName(DropReason reason);
 
 }  // namespace culvert

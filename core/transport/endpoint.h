@@ -62,6 +62,12 @@ class Endpoint {
   [[nodiscard]] virtual bool SetReadDeadline(StreamHandle stream, TimePoint when) = 0;
   // True when the peer has ended the stream and everything it sent was consumed.
   [[nodiscard]] virtual bool AtEnd(StreamHandle stream) const = 0;
+  // Whether one direction of a stream can end while the other goes on.
+  [[nodiscard]] virtual bool CanHalfClose() const { return false; }
+  // No more Write: the peer reads the end after what was written. Reading goes on. REQUIRES: CanHalfClose().
+  virtual void FinishWriting(TimePoint now, StreamHandle stream) { static_cast<void>(now), static_cast<void>(stream); }
+  // True while something that was written, or the end, is not acknowledged by the peer.
+  [[nodiscard]] virtual bool HasUndelivered(StreamHandle stream) const = 0;
   // Ends the stream in order: what was written is delivered first (as long as the transport's limit allows), then kClosed
   // is reported. No more writes; data that still arrives is discarded.
   virtual void Close(TimePoint now, StreamHandle stream) = 0;
@@ -82,6 +88,12 @@ class Endpoint {
   [[nodiscard]] virtual size_t session_count() const = 0;
   [[nodiscard]] virtual const EndpointCounters& counters() const = 0;
   [[nodiscard]] virtual std::optional<SessionStats> GetStats(TimePoint now, StreamHandle stream) const = 0;
+  // The session as a whole, whatever streams it carries. Where each carries one it is what GetStats says.
+  [[nodiscard]] virtual std::optional<SessionStats> GetSessionStats(TimePoint now, SessionHandle session) const {
+    return GetStats(now, session);
+  }
+  // Ends a session with all its streams, telling the peer.
+  virtual void AbortSession(TimePoint now, SessionHandle session, CloseReason reason) { Abort(now, session, reason); }
   virtual void ForEachSession(TimePoint now, const std::function<void(const SessionStats&)>& visit) const = 0;
 };
 

@@ -19,13 +19,20 @@ std::string_view DropReasonName(DropReason reason) {
       "too_many_sessions",
       "refused_source",
       "not_accepting",
+      "malformed",
+      "unknown_connection",
+      "unsupported_version",
+      "asked_to_retry",
+      "handed_over",
   };
   return kNames[static_cast<size_t>(reason)];
 }
 
 std::string_view CloseReasonName(CloseReason reason) {
-  static constexpr std::array<std::string_view, 9> kNames = {
-      "NONE",  "LOCAL", "PEER", "IDLE_TIMEOUT", "UNACKNOWLEDGED", "ABORTED", "ADMIN", "NEVER_VALIDATED", "PROTOCOL_ERROR",
+  static constexpr std::array<std::string_view, 13> kNames = {
+      "NONE",  "LOCAL",           "PEER",           "IDLE_TIMEOUT",     "UNACKNOWLEDGED",    "ABORTED",
+      "ADMIN", "NEVER_VALIDATED", "PROTOCOL_ERROR", "HANDSHAKE_FAILED", "HANDSHAKE_TIMEOUT", "PATH_DOWN",
+      "REFUSED",
   };
   return kNames[static_cast<size_t>(reason)];
 }

@@ -15,7 +15,8 @@ enum class SendLimit : uint8_t { kApplication, kCongestion, kPacing, kPeerWindow
 std::string_view SendLimitName(SendLimit limit);
 
 struct SessionStats {
-  StreamHandle stream;
+  SessionHandle session;
+  StreamHandle stream;                 // the session's only one; null where sessions carry many
   SocketAddress peer;
   uint32_t conversation_id = 0;        // mKCP; 0 elsewhere
   std::string_view state;              // the transport's own state name, static storage
@@ -55,6 +56,17 @@ struct SessionStats {
   uint64_t duplicate_segments = 0;      // received more than once
   uint64_t out_of_window_segments = 0;  // received outside the announced window
   uint64_t acknowledged_bytes = 0;      // application bytes the peer acknowledged
+
+  // Of transports whose sessions carry many streams and can change their path; 0 elsewhere.
+  uint32_t open_streams = 0;
+  uint32_t max_streams = 0;             // that the opener may have open at once, as the peer allows (or as we allow it)
+  uint64_t opened_streams = 0;
+  uint32_t path_migrations = 0;         // changes of the peer's or our own address that the session lived through
+  uint32_t path_mtu_reductions = 0;     // times that large datagrams stopped arriving and smaller ones were used instead
+  uint64_t ecn_marks = 0;               // our datagrams that the path marked (CE), as the peer reports them
+  Duration flow_blocked_time{};         // something to send, but the peer's flow control did not allow it
+  uint32_t key_updates = 0;
+  uint64_t dropped_datagrams = 0;       // received datagrams that nobody took in time
 
   // Payload bytes sent, retransmissions included, per payload byte sent for the first time; 1 on a clean network. 0: none sent.
   double waste_ratio = 0;

@@ -56,5 +56,30 @@ TEST(GoldenPrimitives, SealedWithSeed) {
   EXPECT_GT(cases, 0u);
 }
 
+// The sealer does not show its key; what it sealed opens under the listed one.
+void ExpectKey(const DatagramSealer& sealer, const Aead& listed) {
+  SeededRandom random(1);
+  Bytes bytes(sealer.overhead() + 40, 7);
+  sealer.SealInPlace(bytes, random);
+  const ByteSpan body = ByteSpan(bytes).subspan(Aead::kNonceSize);
+  ASSERT_TRUE(listed.OpenInPlace(ByteView(bytes).first(Aead::kNonceSize), body));
+  EXPECT_EQ(ToHex(body.first(40)), ToHex(Bytes(40, 7)));
+}
+
+TEST(GoldenPrimitives, OuterKeysOfQuic) {
+  size_t cases = 0;
+  for (const VectorFile& file : LoadVectors("primitives")) {
+    for (const Json& entry : file.content.at("quic_outer_keys")) {
+      SCOPED_TRACE(Text(entry, "key"));
+      ExpectKey(*DatagramSealer::QuicAes128Gcm(Text(entry, "key")),
+                Aead::Aes128Gcm(FromHex(Text(entry, "aes_128_gcm_key_hex"))));
+      ExpectKey(*DatagramSealer::QuicChacha20Poly1305(Text(entry, "key")),
+                Aead::Chacha20Poly1305(FromHex(Text(entry, "chacha20_poly1305_key_hex"))));
+      ++cases;
+    }
+  }
+  EXPECT_GT(cases, 0u);
+}
+
 }  // namespace
 }  // namespace culvert::golden

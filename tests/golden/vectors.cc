@@ -19,6 +19,12 @@ std::filesystem::path Folder() {
 
 std::unique_ptr<DatagramSealer> MakeSealer(const Json& group) {
   const std::string security = group.at("security");
+  if (group.value("kind", "") == "quic-outer") {
+    if (security == "none") return DatagramSealer::Plain();
+    if (security == "aes-128-gcm") return DatagramSealer::QuicAes128Gcm(group.at("key").get<std::string>());
+    if (security == "chacha20-poly1305") return DatagramSealer::QuicChacha20Poly1305(group.at("key").get<std::string>());
+    throw std::runtime_error("unknown QUIC security " + security);
+  }
   if (security == "simple") return DatagramSealer::Simple();
   if (security == "aes-128-gcm") return DatagramSealer::Aes128Gcm(group.at("seed").get<std::string>());
   throw std::runtime_error("unknown security " + security);
@@ -80,6 +86,10 @@ std::vector<Capture> LoadCaptures() {
     }
   }
   return captures;
+}
+
+std::string WriterOf(const Json& packet) {
+  return Text(packet, "dir") == "c2s" ? "flow " + std::to_string(Number(packet, "flow")) : "listener";
 }
 
 HeaderWriter::State StateToWrite(HeaderType type, const Json& header_fields) {

@@ -41,11 +41,15 @@ struct Capture {
   Json streams;  // null where the file lists none
 };
 
-// `group` has "header", "security", "seed" and "packets".
+// `group` has "header", "security", "seed" and "packets"; one of kind "quic-outer" has "key" in place of "seed".
 Capture MakeCapture(const std::string& name, const Json& group);
 
 // Every capture of every mKCP file: sequences, specials and singles.
 std::vector<Capture> LoadCaptures();
+
+// Who wrote a packet's disguise header. A dialler has a writer per connection, a listener one for all its peers
+// (spec/headers.md).
+std::string WriterOf(const Json& packet);
 
 // The listed header fields as the state from which a writer writes exactly this header next.
 HeaderWriter::State StateToWrite(HeaderType type, const Json& header_fields);

@@ -2,8 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <memory>
+#include <string>
 #include <vector>
+
+#include "core/crypto/aead.h"
 
 namespace culvert {
 namespace {
@@ -22,6 +27,8 @@ std::vector<Mode> Modes() {
   modes.push_back({"plain", DatagramSealer::Plain(), 0, 0});
   modes.push_back({"simple", DatagramSealer::Simple(), 6, 0});
   modes.push_back({"aes", DatagramSealer::Aes128Gcm("seed"), 28, 12});
+  modes.push_back({"quic aes", DatagramSealer::QuicAes128Gcm("seed"), 28, 12});
+  modes.push_back({"quic chacha20", DatagramSealer::QuicChacha20Poly1305("seed"), 28, 12});
   return modes;
 }
 
@@ -98,6 +105,40 @@ TEST(DatagramSealer, ModesAndKeysDoNotOpenOneAnother) {
   Bytes sealed = Seal(*modes[2].sealer, Bytes(100, 7), random);
   ByteSpan plain;
   EXPECT_EQ(other_key->OpenInPlace(sealed, plain), DropReason::kBadAuthTag);
+}
+
+// spec/quic.md section 1: keys as v2ray derives them.
+TEST(QuicSealer, DerivesV2raysKeys) {
+  const std::array<uint8_t, 32> of_empty = {0x44, 0x5a, 0xc9, 0x5f, 0xc8, 0xde, 0xb3, 0x09, 0x9f, 0xd1, 0xa8, 0xce, 0x33, 0x17, 0xf8, 0x87,
+                                            0x39, 0xdc, 0xe6, 0x2f, 0x8a, 0x3e, 0xcc, 0xda, 0xa3, 0x9f, 0x2c, 0x54, 0x07, 0x83, 0x33, 0x61};
+  const std::array<uint8_t, 16> of_abcd = {0x8d, 0xd0, 0xb2, 0x6c, 0xbf, 0xcc, 0x7d, 0x27,
+                                           0x19, 0xb6, 0x2d, 0x78, 0xa5, 0x17, 0xf3, 0x11};
+  struct Case {
+    std::unique_ptr<DatagramSealer> sealer;
+    Aead aead;
+  };
+  std::vector<Case> cases;
+  cases.push_back({DatagramSealer::QuicAes128Gcm(""), Aead::Aes128Gcm(ByteView(of_empty).first(16))});
+  cases.push_back({DatagramSealer::QuicAes128Gcm("abcd"), Aead::Aes128Gcm(of_abcd)});
+  cases.push_back({DatagramSealer::QuicChacha20Poly1305(""), Aead::Chacha20Poly1305(of_empty)});
+  SeededRandom random(1);
+  for (const Case& one : cases) {
+    Bytes sealed = Seal(*one.sealer, Bytes(1252, 7), random);
+    const ByteSpan body = ByteSpan(sealed).subspan(Aead::kNonceSize);
+    ASSERT_TRUE(one.aead.OpenInPlace(ByteView(sealed).first(Aead::kNonceSize), body));
+    EXPECT_EQ(Bytes(body.begin(), body.end() - Aead::kTagSize), Bytes(1252, 7));
+  }
+}
+
+// The key holds any bytes, also those that end a C string, and keys that share a beginning differ.
+TEST(QuicSealer, TakesEveryByteOfTheKey) {
+  SeededRandom random(1);
+  const std::string with_zero("a\0b", 3);
+  for (const std::string& other : {std::string("a"), std::string("a\0c", 3), std::string("a\0b\0", 4), std::string()}) {
+    Bytes sealed = Seal(*DatagramSealer::QuicAes128Gcm(with_zero), Bytes(10, 7), random);
+    ByteSpan plain;
+    EXPECT_EQ(DatagramSealer::QuicAes128Gcm(other)->OpenInPlace(sealed, plain), DropReason::kBadAuthTag);
+  }
 }
 
 TEST(DatagramSealer, DrawsANewNonceForEveryDatagram) {

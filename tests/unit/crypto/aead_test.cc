@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/crypto/aes_gcm.h"
+#include "core/crypto/sha256.h"
 
 namespace culvert {
 namespace {
@@ -46,8 +47,41 @@ TEST(Aead, MatchesThePublishedGcmCases) {
                                 0x13, 0xbd, 0xf5, 0x3a, 0x67, 0xb2, 0x12, 0x57, 0xbd, 0xdf}));
 }
 
-TEST(Aead, OpensWhatItSealedAtEverySize) {
-  const Aead aead = Aes128GcmFromSeed("seed");
+// RFC 8439 section 2.8.2.
+TEST(Aead, MatchesThePublishedChacha20Poly1305Case) {
+  std::vector<uint8_t> key = Counting(32);
+  for (uint8_t& byte : key) byte |= 0x80;
+  const std::array<uint8_t, 12> nonce = {7, 0, 0, 0, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47};
+  const std::array<uint8_t, 12> data = {0x50, 0x51, 0x52, 0x53, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7};
+  const std::string text =
+      "Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.";
+  const std::vector<uint8_t> plain(text.begin(), text.end());
+  const Aead aead = Aead::Chacha20Poly1305(key);
+  std::vector<uint8_t> sealed = Seal(aead, plain, nonce, data);
+  EXPECT_THAT(
+      sealed,
+      ElementsAreArray({0xd3, 0x1a, 0x8d, 0x34, 0x64, 0x8e, 0x60, 0xdb, 0x7b, 0x86, 0xaf, 0xbc, 0x53, 0xef, 0x7e, 0xc2, 0xa4, 0xad, 0xed,
+                        0x51, 0x29, 0x6e, 0x08, 0xfe, 0xa9, 0xe2, 0xb5, 0xa7, 0x36, 0xee, 0x62, 0xd6, 0x3d, 0xbe, 0xa4, 0x5e, 0x8c, 0xa9,
+                        0x67, 0x12, 0x82, 0xfa, 0xfb, 0x69, 0xda, 0x92, 0x72, 0x8b, 0x1a, 0x71, 0xde, 0x0a, 0x9e, 0x06, 0x0b, 0x29, 0x05,
+                        0xd6, 0xa5, 0xb6, 0x7e, 0xcd, 0x3b, 0x36, 0x92, 0xdd, 0xbd, 0x7f, 0x2d, 0x77, 0x8b, 0x8c, 0x98, 0x03, 0xae, 0xe3,
+                        0x28, 0x09, 0x1b, 0x58, 0xfa, 0xb3, 0x24, 0xe4, 0xfa, 0xd6, 0x75, 0x94, 0x55, 0x85, 0x80, 0x8b, 0x48, 0x31, 0xd7,
+                        0xbc, 0x3f, 0xf4, 0xde, 0xf0, 0x8e, 0x4b, 0x7a, 0x9d, 0xe5, 0x76, 0xd2, 0x65, 0x86, 0xce, 0xc6, 0x4b, 0x61, 0x16,
+                        0x1a, 0xe1, 0x0b, 0x59, 0x4f, 0x09, 0xe2, 0x6a, 0x7e, 0x90, 0x2e, 0xcb, 0xd0, 0x60, 0x06, 0x91}));
+  ASSERT_TRUE(aead.OpenInPlace(nonce, sealed, data));
+  sealed.resize(plain.size());
+  EXPECT_EQ(sealed, plain);
+}
+
+// Both kinds, each under two keys.
+Aead Aes(const std::string& seed) { return Aes128GcmFromSeed(seed); }
+Aead Chacha(const std::string& seed) { return Aead::Chacha20Poly1305(Sha256(AsBytes(seed))); }
+
+class EveryAead : public ::testing::TestWithParam<Aead (*)(const std::string&)> {};
+INSTANTIATE_TEST_SUITE_P(Aead, EveryAead, ::testing::Values(Aes, Chacha),
+                         [](const auto& kind) { return kind.index == 0 ? "Aes128Gcm" : "Chacha20Poly1305"; });
+
+TEST_P(EveryAead, OpensWhatItSealedAtEverySize) {
+  const Aead aead = GetParam()("seed");
   for (size_t size = 0; size < 300; ++size) {
     std::vector<uint8_t> bytes = Seal(aead, Counting(size));
     ASSERT_TRUE(aead.OpenInPlace(kNonce, bytes)) << size;
@@ -56,8 +90,8 @@ TEST(Aead, OpensWhatItSealedAtEverySize) {
   }
 }
 
-TEST(Aead, RefusesEveryFlippedBitAndEveryCut) {
-  const Aead aead = Aes128GcmFromSeed("seed");
+TEST_P(EveryAead, RefusesEveryFlippedBitAndEveryCut) {
+  const Aead aead = GetParam()("seed");
   const std::vector<uint8_t> sealed = Seal(aead, Counting(20));
   for (size_t bit = 0; bit < 8 * sealed.size(); ++bit) {
     std::vector<uint8_t> bad = sealed;
@@ -70,16 +104,16 @@ TEST(Aead, RefusesEveryFlippedBitAndEveryCut) {
   }
 }
 
-TEST(Aead, LeavesNoPlaintextBehindAFailure) {
-  const Aead aead = Aes128GcmFromSeed("seed");
+TEST_P(EveryAead, LeavesNoPlaintextBehindAFailure) {
+  const Aead aead = GetParam()("seed");
   std::vector<uint8_t> bad = Seal(aead, std::vector<uint8_t>(64, 0x41));
   bad.back() ^= 1;
   ASSERT_FALSE(aead.OpenInPlace(kNonce, bad));
   EXPECT_THAT(std::vector<uint8_t>(bad.begin(), bad.begin() + 64), Each(::testing::Ne(0x41)));
 }
 
-TEST(Aead, BindsKeyNonceAndAssociatedData) {
-  const Aead aead = Aes128GcmFromSeed("seed");
+TEST_P(EveryAead, BindsKeyNonceAndAssociatedData) {
+  const Aead aead = GetParam()("seed");
   const std::vector<uint8_t> data = {9, 9};
   const std::vector<uint8_t> sealed = Seal(aead, Counting(5), kNonce, data);
   auto copy = sealed;
@@ -87,15 +121,15 @@ TEST(Aead, BindsKeyNonceAndAssociatedData) {
   copy = sealed;
   EXPECT_FALSE(aead.OpenInPlace(kNonce, copy));
   copy = sealed;
-  EXPECT_FALSE(Aes128GcmFromSeed("other").OpenInPlace(kNonce, copy, data));
+  EXPECT_FALSE(GetParam()("other").OpenInPlace(kNonce, copy, data));
   std::array<uint8_t, 12> other = kNonce;
   other[11] ^= 1;
   copy = sealed;
   EXPECT_FALSE(aead.OpenInPlace(other, copy, data));
 }
 
-TEST(Aead, WorksAfterBeingMoved) {
-  Aead first = Aes128GcmFromSeed("seed");
+TEST_P(EveryAead, WorksAfterBeingMoved) {
+  Aead first = GetParam()("seed");
   std::vector<uint8_t> sealed = Seal(first, Counting(5));
   const Aead second = std::move(first);
   EXPECT_TRUE(second.OpenInPlace(kNonce, sealed));

@@ -33,7 +33,7 @@ RawPeer::RawPeer(const Options& options, Transport& transport) : impl_(std::make
     CULVERT_CHECK(SSL_CTX_use_certificate(context, leaf.get()) && SSL_CTX_use_PrivateKey(context, key.get()));
   }
   impl_->ssl.reset(SSL_new(context));
-  impl_->bio.AttachTo(impl_->ssl.get(), nullptr);
+  impl_->bio.AttachTo(impl_->ssl.get());
   if (options.role == Role::kClient) {
     SSL_set_connect_state(impl_->ssl.get());
   } else {
