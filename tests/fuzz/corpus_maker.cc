@@ -87,6 +87,52 @@ std::vector<Bytes> Scripts(const std::vector<Bytes>& plains, const std::vector<u
   return scripts;
 }
 
+Bytes Varint(uint64_t value) {
+  Bytes bytes(8, '\0');
+  for (size_t i = 8; i-- > 0; value >>= 8) bytes[i] = static_cast<char>(value & 0xff);
+  bytes[0] = static_cast<char>(bytes[0] | 0xc0);
+  return bytes;
+}
+
+// One frame of each type with some values that matter (RFC 9000 section 19).
+std::vector<Bytes> QuicFrames(uint64_t number) {
+  const auto frame = [](int type, const std::vector<uint64_t>& numbers, const Bytes& rest = {}) {
+    Bytes bytes(1, static_cast<char>(type));
+    for (const uint64_t each : numbers) bytes += Varint(each);
+    return bytes + rest;
+  };
+  const Bytes data(20, 'd');
+  return {frame(0x01, {}), frame(0x02, {number, 0, 0, 0}), frame(0x03, {number, 0, 1, 0, 1, 1, 1, 1, 1}),
+          frame(0x04, {4 * number, 1, number}), frame(0x05, {4 * number, 2}), frame(0x06, {number, 20}, data),
+          frame(0x08, {4 * number}, data), frame(0x0e, {4 * number, 16, 20}, data), frame(0x0f, {0, number, 20}, data),
+          frame(0x10, {number}), frame(0x11, {0, number}), frame(0x12, {number}), frame(0x13, {number}), frame(0x14, {number}),
+          frame(0x15, {0, number}), frame(0x16, {number}), frame(0x18, {number, number / 2}, '\x08' + Bytes(24, 'i')),
+          frame(0x19, {number}), frame(0x1a, {}, Bytes(8, 'p')), frame(0x1b, {}, Bytes(8, 'p')),
+          frame(0x1c, {number, 0, 3}, "why"), frame(0x1d, {number, 3}, "why"), frame(0x31, {20}, data), frame(0x40, {number})};
+}
+
+// What tests/fuzz/quic.cc reads: an operation byte, for those with bytes a length byte, the bytes.
+void MakeQuic(const std::vector<std::filesystem::path>& files, Corpus& ingress, Corpus& tokens) {
+  size_t count = 0;
+  for (const uint64_t number : {uint64_t{0}, uint64_t{1}, uint64_t{3}, uint64_t{1000}, (uint64_t{1} << 62) - 1}) {
+    for (const Bytes& frame : QuicFrames(number)) {
+      const Bytes one = Bytes{'\x02', static_cast<char>(frame.size())} + frame;
+      ingress.Add("frames", one + (++count % 3 == 0 ? Bytes{'\x43', '\x06'} + one : Bytes{'\x33'}));
+    }
+  }
+  for (char operation = 0; operation < 16; ++operation) ingress.Add("calls", Bytes{operation, '\x04', 'a', 'b', 'c', 'd', '\x43', '\x15'});
+  for (const auto& path : files) {
+    std::ifstream file(path);
+    std::vector<Bytes> datagrams;
+    Collect(Json::parse(file), "hex", datagrams);
+    for (size_t i = 0; i < std::min<size_t>(datagrams.size(), 12); ++i) {
+      const Bytes head = datagrams[i].substr(0, 250);
+      ingress.Add(path.stem(), Bytes{static_cast<char>(i % 2), static_cast<char>(head.size())} + head + '\x33');
+      for (char kind = 0; kind < 5; ++kind) tokens.Add(path.stem(), kind + head.substr(0, 24 + 16 * i));
+    }
+  }
+}
+
 int Make(const std::filesystem::path& vectors, const std::filesystem::path& out) {
   Corpus packet(out / "mkcp_packet");
   Corpus session(out / "mkcp_session");
@@ -96,6 +142,14 @@ int Make(const std::filesystem::path& vectors, const std::filesystem::path& out)
   for (const auto& entry : std::filesystem::directory_iterator(vectors)) {
     if (entry.path().filename().string().starts_with("mkcp-")) files.insert(entry.path());
   }
+  std::vector<std::filesystem::path> quic_files;
+  for (const auto& entry : std::filesystem::directory_iterator(vectors)) {
+    if (entry.path().filename().string().starts_with("quic-")) quic_files.push_back(entry.path());
+  }
+  std::sort(quic_files.begin(), quic_files.end());
+  Corpus ingress(out / "quic_ingress");
+  Corpus tokens(out / "quic_tokens");
+  MakeQuic(quic_files, ingress, tokens);
   // Round by round, so that no file fills the corpora alone.
   std::map<std::string, std::pair<std::vector<Bytes>, std::vector<Bytes>>> captures;
   for (const auto& path : files) {

@@ -18,11 +18,18 @@ void MkcpDiff(ByteView input);
 // Disguise headers against a model of their counters; what is disguised and sealed opens again, what is damaged does not.
 void Headers(ByteView input);
 
+// A script: datagrams from strangers, to a listener and to a client; frames sealed with the keys of a real connection, so that they
+// reach the frame parser; real datagrams changed on their way; application calls, changes of address and passing time.
+void QuicIngress(ByteView input);
+// The bytes as the token of a first packet, of a genuine Retry, as stateless reset, and as the file of keys that outlive a daemon.
+void QuicTokens(ByteView input);
+
 struct Target {
   std::string_view name;  // fz_NAME is the program, corpus/NAME the folder
   void (*run)(ByteView);
 };
 inline constexpr Target kTargets[] = {
-    {"mkcp_packet", MkcpPacket}, {"mkcp_session", MkcpSession}, {"mkcp_diff", MkcpDiff}, {"headers", Headers}};
+    {"mkcp_packet", MkcpPacket}, {"mkcp_session", MkcpSession}, {"mkcp_diff", MkcpDiff}, {"headers", Headers},
+    {"quic_ingress", QuicIngress}, {"quic_tokens", QuicTokens}};
 
 }  // namespace culvert::fuzz
