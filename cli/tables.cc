@@ -51,6 +51,18 @@ std::vector<std::string> Headers(std::vector<std::string> narrow, const std::vec
   return narrow;
 }
 
+// The disguise of a listener's or dialer's datagrams; empty: the default, or none.
+template <typename Spec>
+std::string HeaderOf(const Spec& spec) {
+  return EnumName(spec.has_quic() ? spec.quic().outer().header() : spec.kcp().header());
+}
+
+// QUIC always has it.
+template <typename Spec>
+bool HasTls(const Spec& spec) {
+  return spec.has_tls() || spec.transport() == v1::TRANSPORT_QUIC;
+}
+
 void AddListener(const v1::Listener& listener, const TableOptions& options, Table& table) {
   const v1::ListenerSpec& spec = listener.spec();
   const v1::ListenerStatus& status = listener.status();
@@ -62,9 +74,9 @@ void AddListener(const v1::Listener& listener, const TableOptions& options, Tabl
                            StateCell(status.state()), absl::StrCat(status.counters().active()),
                            HumanBytes(status.counters().rx_bytes()), HumanBytes(status.counters().tx_bytes())};
   if (options.wide) {
-    row.insert(row.end(), {FirstOf(status.bound_addresses()), spec.has_kcp() ? EnumName(spec.kcp().header()) : "",
-                           YesNo(spec.has_tls()), YesNo(spec.insecure()), YesNo(spec.paused()), absl::StrCat(status.counters().rx_dropped()),
-                           Reasons(status.conditions())});
+    row.insert(row.end(), {FirstOf(status.bound_addresses()), HeaderOf(spec), YesNo(HasTls(spec)), YesNo(spec.insecure()),
+                           YesNo(spec.paused()), absl::StrCat(status.counters().rx_dropped()),
+                           Visible(status.tls().spki_pin()), Reasons(status.conditions())});
   }
   row.push_back(AgeOf(listener.metadata().create_time(), options));
   table.Add(std::move(row));
@@ -86,7 +98,7 @@ void AddDialer(const v1::Dialer& dialer, const TableOptions& options, Table& tab
       if (!target.last_error_reason().empty()) last_error = Visible(target.last_error_reason());
     }
     row.insert(row.end(),
-               {spec.has_kcp() ? EnumName(spec.kcp().header()) : "", YesNo(spec.has_tls()), YesNo(spec.insecure()), YesNo(spec.paused()),
+               {HeaderOf(spec), YesNo(HasTls(spec)), YesNo(spec.insecure()), YesNo(spec.paused()),
                 absl::StrCat(status.counters().failed()), last_error, Reasons(status.conditions())});
   }
   row.push_back(AgeOf(dialer.metadata().create_time(), options));
@@ -148,6 +160,15 @@ std::string OwnerOf(const v1::Session& session) {
   return session.dialer().empty() ? "" : "dl/" + Visible(session.dialer());
 }
 
+std::string StreamsCell(const v1::Session& session) {
+  if (session.transport() != v1::TRANSPORT_QUIC) return "-";
+  return absl::StrFormat("%d/%d", session.open_streams(), session.max_streams());
+}
+
+std::string MigrationsCell(const v1::Session& session) {
+  return session.transport() != v1::TRANSPORT_QUIC ? "-" : absl::StrCat(session.path().migrations());
+}
+
 std::string SessionId(const v1::Session& session) {
   return Visible(std::string(absl::StripPrefix(session.name(), "sessions/")));
 }
@@ -156,7 +177,7 @@ Table ObjectTable(Kind kind, const std::vector<v1::Object>& objects, const Table
   std::vector<std::string> headers;
   if (kind == Kind::kListener) {
     headers = Headers({"NAME", "TRANSPORT", "BIND", "STATE", "SESSIONS", "RX", "TX", "AGE"},
-                      {"BOUND", "HEADER", "TLS", "INSECURE", "PAUSED", "DROPPED", "REASONS"}, options.wide);
+                      {"BOUND", "HEADER", "TLS", "INSECURE", "PAUSED", "DROPPED", "PIN", "REASONS"}, options.wide);
   } else if (kind == Kind::kDialer) {
     headers = Headers({"NAME", "TRANSPORT", "TARGETS", "STATE", "SESSIONS", "RX", "TX", "AGE"},
                       {"HEADER", "TLS", "INSECURE", "PAUSED", "FAILED", "LAST-ERROR", "REASONS"}, options.wide);
@@ -179,7 +200,8 @@ Table ObjectTable(Kind kind, const std::vector<v1::Object>& objects, const Table
 
 Table SessionTable(const std::vector<v1::Session>& sessions, const TableOptions& options) {
   Table table(Headers({"NAME", "TRANSPORT", "OWNER", "REMOTE", "STATE", "RTT", "RX", "TX", "AGE"},
-                      {"FORWARD", "CWND", "IN-FLIGHT", "LOSS", "RETRANSMIT", "WASTE", "LIMITED-BY", "WORKER", "TLS", "PEER"},
+                      {"FORWARD", "CWND", "IN-FLIGHT", "LOSS", "RETRANSMIT", "WASTE", "LIMITED-BY", "STREAMS",
+                       "MIGRATIONS", "WORKER", "TLS", "PEER"},
                       options.wide));
   for (const v1::Session& session : sessions) {
     const v1::PathStats& path = session.path();
@@ -198,7 +220,8 @@ Table SessionTable(const std::vector<v1::Session>& sessions, const TableOptions&
                              HumanBytes(path.bytes_in_flight()), Share(counters.lost_packets(), counters.tx_segments()),
                              Share(counters.retransmitted_packets(), counters.tx_segments()),
                              path.waste_ratio() > 0 ? absl::StrFormat("%.2f", path.waste_ratio()) : "-",
-                             EnumName(path.limited_by()), absl::StrCat(session.worker()), TlsCell(session),
+                             EnumName(path.limited_by()), StreamsCell(session), MigrationsCell(session),
+                             absl::StrCat(session.worker()), TlsCell(session),
                              Visible(session.tls().peer_name())});
     }
     row.push_back(AgeOf(session.open_time(), options));

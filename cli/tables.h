@@ -28,6 +28,10 @@ Cell StateCell(v1::State state);
 std::string StateName(v1::State state);
 // "lsn/kcp-in" or "dl/site-b": who owns a session.
 std::string OwnerOf(const v1::Session& session);
+// "3/100": open streams of those that may be open; "-" where a session carries no more than one.
+std::string StreamsCell(const v1::Session& session);
+// Changes of address that it lived through; "-" where a session cannot.
+std::string MigrationsCell(const v1::Session& session);
 // "k3f9q2" of "sessions/k3f9q2".
 std::string SessionId(const v1::Session& session);
 

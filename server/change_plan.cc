@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "core/base/check.h"
 #include "core/base/status_macros.h"
 #include "core/crypto/secret.h"
 #include "server/config_from_proto.h"
@@ -17,6 +18,7 @@
 #include "server/table_rules.h"
 #include "server/tls_status.h"
 #include "server/validate_object.h"
+#include "server/validate_quic.h"
 
 namespace culvert::server {
 namespace {
@@ -31,6 +33,14 @@ struct Draft {
   EntryPtr before;
   std::vector<v1::Warning> warnings;
 };
+
+// Of a QUIC dialer without a tls block, which needs insecure: true: it takes any peer, as v2ray does (spec/quic.md section 2).
+std::shared_ptr<const tls::TlsContext> UnverifyingTls() {
+  const TlsUse use{.role = tls::Role::kClient, .insecure = true, .path = ""};
+  TlsResult made = MakeTlsContext(v1::TlsSpec(), use, TlsFiles());
+  CULVERT_CHECK(made.context != nullptr);  // nothing in it comes from outside
+  return std::move(made.context);
+}
 
 class Planner {
  public:
@@ -59,6 +69,9 @@ class Planner {
   absl::Status Finish(size_t index, Draft& draft);
   absl::Status Delete(const Change& change, ChangeResult& result);
   absl::Status ResolveKcp(Draft& draft, Entry& entry);
+  absl::Status ResolveQuic(Draft& draft, Entry& entry);
+  absl::StatusOr<std::optional<std::string>> ReadSecretFile(const std::string& path, const std::string& field,
+                                                            const char* what, Entry& entry);
   absl::Status ResolveTls(Draft& draft, Entry& entry);
   void Stamp(const Draft& draft, Entry& entry, ChangeResult& result);
   void JudgeTable(const std::vector<Draft>& drafts);
@@ -71,8 +84,18 @@ class Planner {
   std::map<ObjectKey, size_t> seen_;
 };
 
-// Reads never show a seed, so what was read and is applied again has none: that must not take the key away. Who wants that
+// Reads never show a secret, so what was read and is applied again has none: that must not take the key away. Who wants that
 // deletes the object.
+void KeepOuterKey(const v1::Object& before, v1::Object& after) {
+  const v1::QuicSpec* known = QuicOf(before);
+  v1::QuicSpec* wanted = MutableQuicOf(after);
+  if (known == nullptr || wanted == nullptr || !known->outer().has_key() || !wanted->has_outer()) return;
+  v1::QuicOuterSpec& outer = *wanted->mutable_outer();
+  const bool has_security =
+      outer.security() != v1::OUTER_SECURITY_NONE && outer.security() != v1::OUTER_SECURITY_UNSPECIFIED;
+  if (has_security && !outer.has_key() && outer.key_file().empty()) outer.set_key(known->outer().key());
+}
+
 void KeepSeed(const v1::Object& before, v1::Object& after) {
   const v1::KcpSpec* known = KcpOf(before);
   v1::KcpSpec* wanted = KcpOf(after) != nullptr ? MutableKcpOf(after) : nullptr;
@@ -92,7 +115,10 @@ absl::Status Planner::DraftOne(size_t index, Draft& draft) {
     ClearOutputOnly(MutableBodyOf(draft.object), draft.prefix, draft.warnings);
     draft.before = before_.Find(KeyOf(draft.object));
     if (change.verb == Verb::kUpdate) CULVERT_RETURN_IF_ERROR(DraftUpdate(change, draft));
-    if (set_.is_apply && draft.before != nullptr) KeepSeed(draft.before->object, draft.object);
+    if (set_.is_apply && draft.before != nullptr) {
+      KeepSeed(draft.before->object, draft.object);
+      KeepOuterKey(draft.before->object, draft.object);
+    }
   }
   const size_t faults_before = violations_.size();
   ValidateObject(draft.object, draft.prefix, violations_, draft.warnings);
@@ -154,6 +180,7 @@ absl::Status Planner::Finish(size_t index, Draft& draft) {
   if (set_.changes[index].verb == Verb::kDelete) return Delete(set_.changes[index], result);
   auto entry = std::make_shared<Entry>();
   CULVERT_RETURN_IF_ERROR(ResolveKcp(draft, *entry));
+  CULVERT_RETURN_IF_ERROR(ResolveQuic(draft, *entry));
   CULVERT_RETURN_IF_ERROR(ResolveTls(draft, *entry));
   result.key = KeyOf(draft.object);
   result.before = draft.before;
@@ -188,25 +215,31 @@ absl::Status Planner::Delete(const Change& change, ChangeResult& result) {
   return absl::OkStatus();
 }
 
+// The content of a file with a seed or key, of which the entry gets the fingerprint; nullopt: none is named, or it is empty, which is a
+// violation.
+absl::StatusOr<std::optional<std::string>> Planner::ReadSecretFile(const std::string& path, const std::string& field,
+                                                                   const char* what, Entry& entry) {
+  if (path.empty()) return std::nullopt;
+  absl::StatusOr<std::string> content = context_.read_seed_file(path, field);
+  if (!content.ok()) return std::move(content).status();
+  if (content->empty()) {
+    violations_.push_back({field, absl::StrFormat("the file holds no %s", what)});
+    return std::nullopt;
+  }
+  entry.secret_file_fingerprint = (*context_.hash)(AsBytes(*content));
+  return *std::move(content);
+}
+
 // Reads the seed file, if any, and makes the KCP settings.
 absl::Status Planner::ResolveKcp(Draft& draft, Entry& entry) {
-  const bool is_kcp =
-      (draft.object.has_listener() && draft.object.listener().spec().transport() == v1::TRANSPORT_KCP) ||
-      (draft.object.has_dialer() && draft.object.dialer().spec().transport() == v1::TRANSPORT_KCP);
-  if (!is_kcp) return absl::OkStatus();
+  if (TransportOf(draft.object) != v1::TRANSPORT_KCP) return absl::OkStatus();
   const v1::KcpSpec* spec = KcpOf(draft.object);
   std::optional<std::string> file_seed;
   if (spec != nullptr && !spec->seed_file().empty()) {
     const std::string field = JoinPath(draft.prefix, "spec.kcp.seed_file");
-    absl::StatusOr<std::string> content = context_.read_seed_file(spec->seed_file(), field);
-    if (!content.ok()) return std::move(content).status();
-    file_seed = *std::move(content);
-    if (file_seed->empty()) {
-      violations_.push_back({field, "the file holds no seed"});
-      return absl::OkStatus();
-    }
+    CULVERT_ASSIGN_OR_RETURN(file_seed, ReadSecretFile(spec->seed_file(), field, "seed", entry));
+    if (!file_seed) return absl::OkStatus();
     WarnOfShortSeed(file_seed->size(), field, draft.warnings);
-    entry.seed_file_fingerprint = (*context_.hash)(AsBytes(*file_seed));
   }
   absl::StatusOr<std::shared_ptr<const kcp::KcpConfig>> config =
       ToKcpConfig(spec != nullptr ? *spec : v1::KcpSpec(), file_seed);
@@ -219,10 +252,38 @@ absl::Status Planner::ResolveKcp(Draft& draft, Entry& entry) {
   return absl::OkStatus();
 }
 
+// Reads the key file, if any, and makes the QUIC settings.
+absl::Status Planner::ResolveQuic(Draft& draft, Entry& entry) {
+  if (TransportOf(draft.object) != v1::TRANSPORT_QUIC) return absl::OkStatus();
+  CULVERT_CHECK(context_.quic_shared != nullptr);
+  entry.quic_shared = context_.quic_shared;
+  const v1::QuicSpec* declared = QuicOf(draft.object);
+  const v1::QuicSpec& spec = declared != nullptr ? *declared : v1::QuicSpec::default_instance();
+  std::optional<std::string> file_key;
+  if (!spec.outer().key_file().empty()) {
+    const std::string field = JoinPath(draft.prefix, "spec.quic.outer.key_file");
+    CULVERT_ASSIGN_OR_RETURN(file_key, ReadSecretFile(spec.outer().key_file(), field, "key", entry));
+    if (!file_key) return absl::OkStatus();
+    WarnOfShortKey(file_key->size(), field, draft.warnings);
+  }
+  absl::StatusOr<std::shared_ptr<const quic::QuicConfig>> config = ToQuicConfig(spec, file_key);
+  if (file_key) SecureErase({reinterpret_cast<uint8_t*>(file_key->data()), file_key->size()});
+  if (!config.ok()) {
+    violations_.push_back({JoinPath(draft.prefix, "spec.quic"), std::string(config.status().message())});
+    return absl::OkStatus();
+  }
+  entry.quic = *std::move(config);
+  return absl::OkStatus();
+}
+
 // Reads the files of keys and certificates, if any, and makes the context.
 absl::Status Planner::ResolveTls(Draft& draft, Entry& entry) {
   const v1::TlsSpec* spec = TlsOf(draft.object);
-  if (spec == nullptr) return absl::OkStatus();
+  if (spec == nullptr) {
+    if (TransportOf(draft.object) != v1::TRANSPORT_QUIC) return absl::OkStatus();
+    entry.tls = draft.object.has_listener() ? entry.quic_shared->server_tls : UnverifyingTls();
+    return absl::OkStatus();
+  }
   const TlsUse use = TlsUseOf(draft.object, JoinPath(draft.prefix, "spec.tls"));
   absl::StatusOr<TlsFiles> files = ReadTlsFiles(*spec, use, context_.read_file, *context_.hash);
   if (!files.ok()) return std::move(files).status();
@@ -258,8 +319,8 @@ void Planner::Stamp(const Draft& draft, Entry& entry, ChangeResult& result) {
   v1::Object same_etag = draft.before->object;
   MutableMetadataOf(same_etag).set_etag(metadata.etag());
   result.changed_paths = ChangedPaths(BodyOf(same_etag), BodyOf(entry.object));
-  const bool seed_changed = entry.seed_file_fingerprint != draft.before->seed_file_fingerprint;
-  const std::string seed_path = "spec.kcp.seed_file";
+  const bool seed_changed = entry.secret_file_fingerprint != draft.before->secret_file_fingerprint;
+  const std::string seed_path = entry.quic != nullptr ? "spec.quic.outer.key_file" : "spec.kcp.seed_file";
   if (seed_changed && std::ranges::find(result.changed_paths, seed_path) == result.changed_paths.end()) {
     result.changed_paths.push_back(seed_path);
   }
@@ -284,8 +345,11 @@ void Planner::Stamp(const Draft& draft, Entry& entry, ChangeResult& result) {
   entry.incarnation = result.disruptive ? (*context_.next_incarnation)++ : draft.before->incarnation;
   if (result.disruptive) return;
   entry.kcp = draft.before->kcp;
-  // Another context, even an equal one, would make the workers forget the tickets they have.
-  if (std::ranges::none_of(result.changed_paths, is_tls)) entry.tls = draft.before->tls;
+  entry.quic = draft.before->quic;
+  // Another context, even an equal one, would make the workers forget the tickets they have. The certificate of our own making is
+  // the same context for all, until it is renewed.
+  const bool is_shared = entry.quic != nullptr && entry.object.has_listener() && TlsOf(entry.object) == nullptr;
+  if (!is_shared && std::ranges::none_of(result.changed_paths, is_tls)) entry.tls = draft.before->tls;
 }
 
 void Planner::JudgeTable(const std::vector<Draft>& drafts) {

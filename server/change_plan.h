@@ -67,8 +67,10 @@ struct PlanContext {
   RandomSource* random = nullptr;       // uids
   uint64_t* next_incarnation = nullptr;
   int64_t now_unix_ns = 0;
+  // Of seed_file and key_file.
   std::function<absl::StatusOr<std::string>(const std::string& path, const std::string& field)> read_seed_file;
   ReadFile read_file;  // of keys and certificates
+  std::shared_ptr<const QuicShared> quic_shared;  // REQUIRED where an object of transport QUIC is planned
 };
 
 inline constexpr size_t kMaxObjects = 10000;

@@ -10,11 +10,13 @@
 #include "core/base/address.h"
 #include "core/base/time.h"
 #include "core/kcp/config.h"
+#include "core/quic/config.h"
+#include "core/quic/endpoint_keys.h"
 #include "core/tls/tls_context.h"
 
 namespace culvert::server {
 
-enum class Transport : uint8_t { kTcp, kKcp };
+enum class Transport : uint8_t { kTcp, kKcp, kQuic };
 
 struct SocketOptions {
   IpAddress bind_address;             // family none: the system's choice
@@ -25,6 +27,9 @@ struct SocketOptions {
   uint64_t send_buffer_bytes = 0;
   friend bool operator==(const SocketOptions&, const SocketOptions&) = default;
 };
+
+// What v2ray's QUIC uses when nothing else is configured (spec/quic.md section 2).
+inline constexpr char kQuicServerName[] = "quic.internal.v2ray.com";
 
 // Identity of a running object: the same name with another incarnation is another object, whose sessions do not live on.
 // The supervisor raises the incarnation when a change of the spec cannot be made under live sessions.
@@ -39,7 +44,9 @@ struct ListenerConfig {
   Transport transport = Transport::kTcp;
   SocketAddress bind;                            // as bound: never port 0
   std::shared_ptr<const kcp::KcpConfig> kcp;     // kKcp only
-  std::shared_ptr<const tls::TlsContext> tls;    // for new sessions; nullptr: no TLS
+  std::shared_ptr<const quic::QuicConfig> quic;  // kQuic only
+  std::shared_ptr<quic::EndpointKeys> quic_keys; // kQuic only
+  std::shared_ptr<const tls::TlsContext> tls;    // for new sessions; nullptr: no TLS. Never null with kQuic
   SocketOptions socket;
   uint32_t max_sessions = 65536;
   bool paused = false;
@@ -51,11 +58,20 @@ struct DialerConfig {
   Transport transport = Transport::kTcp;
   std::vector<HostPort> targets;                 // not empty
   std::shared_ptr<const kcp::KcpConfig> kcp;     // kKcp only
-  std::shared_ptr<const tls::TlsContext> tls;    // for new sessions; nullptr: no TLS
-  std::string tls_server_name;                   // empty: the host of the target
+  std::shared_ptr<const quic::QuicConfig> quic;  // kQuic only
+  std::shared_ptr<quic::EndpointKeys> quic_keys; // kQuic only
+  std::shared_ptr<const tls::TlsContext> tls;    // for new sessions; nullptr: no TLS. Never null with kQuic
+  // Empty: the host of the target; with kQuic and a target that is an IP address kQuicServerName.
+  std::string tls_server_name;
   SocketOptions socket;
+  // Sessions over all workers. kQuic: kept open to every target without being asked for, and at most.
+  uint32_t min_sessions = 0;
   uint32_t max_sessions = 65536;
   Duration dial_timeout = std::chrono::seconds(10);
+  // kQuic: pause before a target is tried again after a failure, doubled with every further one, with jitter.
+  Duration backoff_min = std::chrono::milliseconds(100);
+  Duration backoff_max = std::chrono::seconds(30);
+  Duration resolve_interval = std::chrono::seconds(30);  // kQuic: how long resolved addresses are used
   bool paused = false;
   bool insecure = false;
 };

@@ -115,7 +115,7 @@ std::optional<std::string_view> ParseCgroupPath(std::string_view proc_self_cgrou
 }
 
 uint32_t WorkersFor(uint32_t affinity, std::optional<double> quota) {
-  uint32_t workers = std::max(affinity, 1u);
+  uint32_t workers = std::clamp(affinity, 1u, kMostWorkers);
   if (quota) workers = std::min(workers, static_cast<uint32_t>(std::max(std::ceil(*quota), 1.0)));
   return workers;
 }

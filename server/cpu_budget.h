@@ -7,6 +7,9 @@
 
 namespace culvert::server {
 
+// More than that are never started: a QUIC connection id has one octet for its worker.
+inline constexpr uint32_t kMostWorkers = 256;
+
 // The lesser of the CPU affinity and the cgroup's quota (v2 cpu.max or v1 cpu.cfs_quota_us, the tightest from our group up to
 // the root), rounded up; at least 1.
 uint32_t CpuBudget();

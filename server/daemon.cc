@@ -39,9 +39,10 @@ std::unique_ptr<StartFailure> Daemon::Start() {
   if (const absl::Status status = PrepareControlSocket(options_.control_path); !status.ok()) {
     return Fail(status.code() == absl::StatusCode::kInvalidArgument ? 2 : 1, Lines(status));
   }
+  if (auto failure = OpenState()) return failure;
   if (auto failure = StartWorkers()) return failure;
 
-  binder_ = CreateSocketBinder();
+  binder_ = CreateSocketBinder(quic_identity_->shared()->keys.get());
   tokens_ = std::make_unique<PageTokens>(random_);
   SupervisorOptions supervisor;
   for (const auto& worker : workers_) supervisor.workers.push_back(worker.get());
@@ -49,6 +50,7 @@ std::unique_ptr<StartFailure> Daemon::Start() {
   supervisor.random = &random_;
   supervisor.read_seed_file = ReadSeedFile;
   supervisor.read_file = ReadCredentialFile;
+  supervisor.quic_identity = quic_identity_.get();
   supervisor.facts = Facts();
   thread_ = std::make_unique<ControlThread>();
   supervisor_ = std::make_unique<Supervisor>(*thread_, std::move(supervisor));
@@ -67,10 +69,40 @@ std::unique_ptr<StartFailure> Daemon::Start() {
   return nullptr;
 }
 
+// A folder that nobody asked for need not be there; what should be kept in it is then kept in memory, which is said.
+std::unique_ptr<StartFailure> Daemon::OpenState() {
+  std::unique_ptr<StateDir> state;
+  std::string why;
+  for (const std::string& path : options_.state_dirs) {
+    absl::StatusOr<std::unique_ptr<StateDir>> opened = StateDir::Open(path);
+    if (opened.ok()) {
+      state = *std::move(opened);
+      break;
+    }
+    const std::string fault(opened.status().message());
+    if (options_.state_dir_is_given) return Fail(1, {"--state-dir: " + fault});
+    why += (why.empty() ? "" : "; ") + fault;
+    // Another folder than a second daemon on this machine found taken would be another identity, by chance.
+    if (absl::IsAborted(opened.status())) break;
+  }
+  if (state == nullptr) {
+    if (why.empty()) {
+      why = "--state-dir is none";
+    } else {
+      Log(LogLevel::kWarning, "state", "there is no state directory: certificate and keys of QUIC end with this run",
+          {{"reason", "STATE_NOT_KEPT"}, {"error", why}});
+    }
+  }
+  auto identity = QuicIdentity::Create(std::move(state), why, random_, io::UnixNanoseconds() / 1'000'000'000);
+  if (!identity.ok()) return Fail(1, Lines(identity.status()));
+  quic_identity_ = *std::move(identity);
+  return nullptr;
+}
+
 std::unique_ptr<StartFailure> Daemon::StartWorkers() {
   resolver_ = std::make_unique<Resolver>();
   for (uint32_t i = 0; i < options_.workers; ++i) {
-    auto worker = StartWorker({i, resolver_.get(), &session_counts_});
+    auto worker = StartWorker({i, resolver_.get(), &session_counts_, &worker_directory_});
     if (!worker.ok()) return Fail(1, Lines(worker.status()));
     workers_.push_back(*std::move(worker));
   }

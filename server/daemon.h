@@ -13,11 +13,13 @@
 #include "server/listener_sockets.h"
 #include "server/options.h"
 #include "server/page.h"
+#include "server/quic_identity.h"
 #include "server/resolver.h"
 #include "server/session_counts.h"
 #include "server/stats_hub.h"
 #include "server/supervisor.h"
 #include "server/worker.h"
+#include "server/worker_directory.h"
 
 namespace culvert::server {
 
@@ -41,14 +43,17 @@ class Daemon {
   const std::string& control_path() const { return options_.control_path; }
 
  private:
+  std::unique_ptr<StartFailure> OpenState();
   std::unique_ptr<StartFailure> StartWorkers();
   std::unique_ptr<StartFailure> ApplyFiles(const std::vector<manifest::SourceObject>& objects);
   DaemonFacts Facts() const;
 
   const Options options_;
   SystemRandom random_;          // the control thread's, once that runs
+  std::unique_ptr<QuicIdentity> quic_identity_;  // as well
   std::unique_ptr<Resolver> resolver_;
   SessionCounts session_counts_;
+  WorkerDirectory worker_directory_;
   std::vector<std::unique_ptr<WorkerControl>> workers_;
   std::unique_ptr<SocketBinder> binder_;
   std::unique_ptr<PageTokens> tokens_;

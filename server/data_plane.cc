@@ -19,7 +19,7 @@ constexpr Duration kQuiet = std::chrono::milliseconds(500);
 
 }  // namespace
 
-DataPlane::DataPlane(WorkerContext& context) : context_(context), sessions_(context.index) {
+DataPlane::DataPlane(WorkerContext& context) : context_(context), sessions_(context.index), routes_(context, *this) {
   context_.sessions = &sessions_;
 }
 
@@ -137,6 +137,10 @@ bool DataPlane::CloseSession(std::string_view id, bool graceful) {
   const auto handle = sessions_.Parse(id);
   const Session* session = handle ? sessions_.Find(*handle) : nullptr;
   if (session == nullptr) return false;
+  if (session->transport == Transport::kQuic) {
+    CloseQuicSession(*handle, *session, graceful);
+    return true;
+  }
   if (Relay* relay = relays_.Find(session->relay)) {
     const SlotHandle relay_handle = session->relay;
     relay->End(graceful);
@@ -151,6 +155,33 @@ bool DataPlane::CloseSession(std::string_view id, bool graceful) {
     session->driver->MarkDirty();
   }
   return true;
+}
+
+void DataPlane::CloseQuicSession(SlotHandle handle, const Session& session, bool graceful) {
+  EndpointDriver& driver = *session.driver;
+  const SessionHandle carrier = session.carrier;
+  if (session.dialer) {
+    const auto dialer = dialers_.find(session.dialer->id.name);
+    if (dialer != dialers_.end()) dialer->second->ForgetSession(driver, carrier);
+  }
+  EndRelays(graceful, [&](const Relay& relay) { return relay.Uses(handle, session); });
+  if (graceful) {
+    driver.quic()->CloseSession(context_.now, carrier);
+  } else {
+    driver.quic()->AbortSession(context_.now, carrier, CloseReason::kAdmin);
+  }
+  driver.MarkDirty();
+}
+
+void DataPlane::OnHandedOver(HandoverBatch& batch) {
+  const auto listener = listeners_.find(batch.listener.name);
+  // Another incarnation has other connections.
+  if (listener == listeners_.end() || listener->second->config()->id != batch.listener) return;
+  listener->second->OnHandedOver(batch);
+}
+
+void DataPlane::OnRoutesChanged() {
+  for (const auto& [name, dialer] : dialers_) dialer->OnRoutesChanged();
 }
 
 void DataPlane::Probe(ProbeRequest request, std::function<void(ProbeStep)> on_step) {
@@ -171,7 +202,11 @@ void DataPlane::BeginStop() {
   farewell_until_ = context_.now + kFarewell;
   for (const auto& probe : probes_) probe->Cancel();
   probes_.clear();
-  for (const auto& [name, listener] : listeners_) listener->StopAccepting();
+  for (const auto& [name, listener] : listeners_) {
+    listener->StopAccepting();
+    listener->CloseSessionsInOrder();
+  }
+  for (const auto& [name, dialer] : dialers_) dialer->BeginStop();
 }
 
 void DataPlane::EndQuietRelays() {

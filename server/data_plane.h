@@ -14,13 +14,14 @@
 #include "server/listener_runtime.h"
 #include "server/probe.h"
 #include "server/relay.h"
+#include "server/route_follower.h"
 #include "server/session_registry.h"
 #include "server/worker.h"
 #include "server/worker_context.h"
 
 namespace culvert::server {
 
-class DataPlane final : private ListenerRuntime::Host, private Relay::Host {
+class DataPlane final : private ListenerRuntime::Host, private Relay::Host, private RouteFollower::Owner {
  public:
   explicit DataPlane(WorkerContext& context);
   ~DataPlane();
@@ -35,6 +36,8 @@ class DataPlane final : private ListenerRuntime::Host, private Relay::Host {
   [[nodiscard]] WorkerReport Report(bool with_sessions);
   [[nodiscard]] bool CloseSession(std::string_view id, bool graceful);
   void Probe(ProbeRequest request, std::function<void(ProbeStep)> on_step);
+  // Datagrams that came to another worker and belong to a connection of this one.
+  void OnHandedOver(HandoverBatch& batch);
 
   // Takes nothing new in. What is moving goes on; EndQuietRelays is to be called now and then until all is idle.
   void BeginStop();
@@ -54,11 +57,14 @@ class DataPlane final : private ListenerRuntime::Host, private Relay::Host {
   bool WantsStream(const ListenerRuntime& listener) override;
   void OnAccepted(ListenerRuntime& listener, SessionStream accepted) override;
   void Schedule(SlotHandle relay) override;
+  // RouteFollower::Owner.
+  void OnRoutesChanged() override;
 
   bool DispatchEvents();
   void RunRelays();
   void EraseDoneRelays();
   void RunProbes();
+  void CloseQuicSession(SlotHandle handle, const Session& session, bool graceful);
   void EndRelays(bool in_order, const std::function<bool(const Relay&)>& is_meant);
 
   ForwardRuntime* ForwardOf(const std::string& listener);
@@ -84,6 +90,7 @@ class DataPlane final : private ListenerRuntime::Host, private Relay::Host {
   std::vector<SlotHandle> done_relays_;
   std::vector<EndpointDriver*> settling_;   // likewise for the dirty drivers
   std::vector<std::unique_ptr<ProbeRun>> probes_;
+  RouteFollower routes_;
   TimePoint farewell_until_ = kInfiniteFuture;
   bool is_stopping_ = false;
 };

@@ -85,7 +85,9 @@ void DataPlane::UpdateDialers(const Routing& routing, WorkerReport& gone) {
   }
   for (const auto& config : routing.dialers) {
     std::unique_ptr<DialerRuntime>& dialer = dialers_[config->id.name];
-    if (!dialer) dialer = std::make_unique<DialerRuntime>(context_, config);
+    if (dialer) continue;
+    dialer = std::make_unique<DialerRuntime>(context_, config);
+    dialer->KeepSessions();
   }
 }
 

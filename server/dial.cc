@@ -1,5 +1,5 @@
 // Flow: BeginTarget resolves → OnResolved → TryNextAddress connects → OnIo, OnHandshakeOver or OnTimer tells how that went →
-// the next address, the next target, or the end.
+// the next address, the next target, or the end. Over QUIC a pool does all of it: OnPoolAnswer.
 #include "server/dial.h"
 
 #include <algorithm>
@@ -25,13 +25,13 @@ constexpr ptrdiff_t kMaxAddresses = 16;  // of one name
 }  // namespace
 
 Dial::Dial(WorkerContext& context, DialPlan plan, StreamObserver& observer)
-    : context_(context), plan_(std::move(plan)), observer_(observer), timer_(context.timers, *this) {
+    : context_(context), plan_(std::move(plan)), observer_(observer), timer_(context.timers, *this), name_(context, *this) {
   if (plan_.dialer != nullptr) plan_.dialer->OnDialBegun();
 }
 
 Dial::~Dial() {
   Finish();
-  if (connection_ && connection_->driver != nullptr && connection_->tls == nullptr) {
+  if (connection_ && connection_->driver != nullptr && connection_->tls == nullptr && connection_->carrier.is_null()) {
     connection_->driver->endpoint().Abort(context_.now, connection_->stream, CloseReason::kAborted);
     connection_->driver->MarkDirty();
   }
@@ -46,26 +46,39 @@ void Dial::Start() {
 
 void Dial::BeginTarget() {
   steps_.clear();
-  const std::string& host = target().target.host;
-  if (const auto addresses = context_.resolver->ResolveNow(host)) return OnResolved(*addresses);
-
-  resolving_ = context_.resolving_dials.Emplace(this);
-  // The answer comes on another thread: it goes through the mailbox and finds us by handle, if we are still there.
-  const auto done = [context = &context_, mailbox = context_.mailbox,
-                     handle = resolving_](const absl::StatusOr<Resolver::Addresses>& answer) {
-    // A full mailbox loses the answer; the deadline then ends the wait.
-    static_cast<void>(mailbox->Post([context, handle, answer] {
-      Dial** dial = context->resolving_dials.Find(handle);
-      if (dial != nullptr) (*dial)->OnResolved(answer);
-    }));
-  };
-  if (context_.resolver->Resolve(host, done)) return timer_.Set(deadline_);
-  Fail(Phase::kResolve, "RESOLVE_FAILED", absl::StrCat("resolve ", host, ": too many names wait to be resolved"));
-  FailTarget();
+  if (plan_.transport == Transport::kQuic) {
+    request_.emplace(plan_.dialer->PoolFor(target()), static_cast<StreamRequest::Owner&>(*this), ShareOfTime(),
+                     plan_.wants_stream);
+    request_->Start();
+    if (request_->is_answered()) OnPoolAnswer();
+    return;
+  }
+  if (const auto answer = name_.Start(target().target.host)) return OnResolved(*answer);
+  timer_.Set(deadline_);  // the answer may be lost
 }
 
-void Dial::OnResolved(const absl::StatusOr<Resolver::Addresses>& addresses) {
-  context_.resolving_dials.Erase(std::exchange(resolving_, {}));
+void Dial::OnPoolStep(Phase phase, const SocketAddress& address) { steps_.push_back({phase, address, context_.now}); }
+
+void Dial::OnPoolAnswer() {
+  if (!request_->is_granted()) {
+    const std::string reason = request_->error_reason();
+    const Phase phase = reason == "RESOLVE_FAILED" ? Phase::kResolve : Phase::kHandshake;
+    Fail(phase, reason, std::string(request_->error_message()));
+    request_.reset();
+    return FailTarget();
+  }
+  StreamRequest::Grant grant = std::move(request_->grant());
+  request_.reset();
+  steps_.push_back({Phase::kHandshake, grant.peer, context_.now});
+  Succeed({.driver = grant.driver,
+           .quic = std::move(grant.stream),
+           .carrier = grant.carrier,
+           .session = grant.session,
+           .remote = grant.peer,
+           .target = &target()});
+}
+
+void Dial::OnResolved(const NameRequest::Answer& addresses) {
   timer_.Cancel();
   if (!addresses.ok()) {
     Fail(Phase::kResolve, "RESOLVE_FAILED", std::string(addresses.status().message()));
@@ -157,8 +170,8 @@ void Dial::OnIo(uint32_t /*ready*/) {
 }
 
 void Dial::OnTimer(TimePoint /*now*/) {
-  if (!resolving_.is_null()) {
-    context_.resolving_dials.Erase(std::exchange(resolving_, {}));
+  if (name_.is_waiting()) {
+    name_.Cancel();
     Fail(Phase::kResolve, "RESOLVE_FAILED", absl::StrCat("resolve ", target().target.host, ": no answer in time"));
     return FailTarget();
   }
@@ -181,7 +194,9 @@ void Dial::FailAddress(Phase phase, const absl::Status& status) {
 }
 
 void Dial::FailTarget() {
-  if (plan_.dialer != nullptr) plan_.dialer->OnTargetFailed(target(), error_reason_, error_message_);
+  // Over QUIC the pool has judged the target, which may be sound though this stream found no place.
+  const bool is_judged = plan_.transport == Transport::kQuic;
+  if (plan_.dialer != nullptr && !is_judged) plan_.dialer->OnTargetFailed(target(), error_reason_, error_message_);
   if (target_ + 1 < plan_.targets.size() && context_.now < deadline_) {
     ++target_;
     return BeginTarget();
@@ -199,8 +214,9 @@ void Dial::Succeed(Connection connection) {
 void Dial::Finish() {
   is_done_ = true;
   handshake_.reset();
+  request_.reset();
   timer_.Cancel();
-  if (!resolving_.is_null()) context_.resolving_dials.Erase(std::exchange(resolving_, {}));
+  name_.Cancel();
   if (connecting_.is_open()) {
     context_.reactor->Remove(connecting_.fd());
     connecting_.Reset();

@@ -1,5 +1,6 @@
 // Dial: the way from a list of targets to one connection. Each target is resolved and its addresses are tried in order, each
-// with its share of the time that is left; the next target follows when all have failed.
+// with its share of the time that is left; the next target follows when all have failed. Over QUIC a target's pool does that and
+// gives a stream of one of its sessions.
 //
 // It never calls its result back: the observer hears that something happened, and looks.
 // Thread: confined to one worker.
@@ -14,8 +15,9 @@
 #include "core/io/reactor.h"
 #include "core/io/tcp_socket.h"
 #include "server/byte_stream.h"
-#include "server/resolver.h"
+#include "server/name_request.h"
 #include "server/session_registry.h"
+#include "server/stream_request.h"
 #include "server/timer_queue.h"
 #include "server/tls_handshake.h"
 #include "server/worker.h"
@@ -32,9 +34,14 @@ struct DialPlan {
   DialerRuntime* dialer = nullptr;    // outlives the dial; nullptr: a direct destination, over TCP
   SocketOptions socket;
   Duration timeout{};                 // for everything together
+  bool wants_stream = true;           // over QUIC; else an established session is all
 };
 
-class Dial final : private io::IoHandler, private TimerHandler, private TlsHandshake::Owner {
+class Dial final : private io::IoHandler,
+                   private TimerHandler,
+                   private TlsHandshake::Owner,
+                   private NameRequest::Owner,
+                   private StreamRequest::Owner {
  public:
   // What was reached so far: a phase and when. Failure names the phase it happened in.
   struct Step {
@@ -42,12 +49,15 @@ class Dial final : private io::IoHandler, private TimerHandler, private TlsHands
     SocketAddress address;  // none in kResolve
     TimePoint at{};
   };
-  // Exactly one of `tcp` and `driver` is set; with `driver` perhaps `tls`.
+  // Exactly one of `tcp` and `driver` is set; over mKCP perhaps `tls`, over QUIC `carrier`, `session` and perhaps `quic`.
   struct Connection {
     io::TcpSocket tcp;                 // connected
     EndpointDriver* driver = nullptr;
     StreamHandle stream;               // usable at once; whether anybody answers will be seen, unless there is `tls`
     std::unique_ptr<TlsStream> tls;    // its handshake went well
+    std::unique_ptr<EndpointStream> quic;
+    SessionHandle carrier;             // of the driver's endpoint
+    SlotHandle session;                // its entry in the registry
     SocketAddress remote;
     TargetState* target = nullptr;
   };
@@ -64,7 +74,7 @@ class Dial final : private io::IoHandler, private TimerHandler, private TlsHands
   // REQUIRES: is_done. nullopt: it failed.
   [[nodiscard]] std::optional<Connection> TakeConnection() { return std::exchange(connection_, std::nullopt); }
   // The last failure: RESOLVE_FAILED, CONNECT_REFUSED, CONNECT_TIMEOUT, UNREACHABLE, with TLS NO_ANSWER and those of
-  // tls_handshake.h, or the reason of a socket that could not be made (socket_status.h; SOCKET_FAILED when that has none).
+  // tls_handshake.h, over QUIC those of a StreamRequest, or the reason of a socket that could not be made (socket_status.h; SOCKET_FAILED when that has none).
   [[nodiscard]] const std::string& error_reason() const { return error_reason_; }
   [[nodiscard]] const std::string& error_message() const { return error_message_; }
   [[nodiscard]] ProbeStep::Phase error_phase() const { return error_phase_; }
@@ -75,7 +85,9 @@ class Dial final : private io::IoHandler, private TimerHandler, private TlsHands
   void OnIo(uint32_t ready) override;
   void OnTimer(TimePoint now) override;
   void BeginTarget();
-  void OnResolved(const absl::StatusOr<Resolver::Addresses>& addresses);
+  void OnResolved(const NameRequest::Answer& addresses) override;
+  void OnPoolStep(ProbeStep::Phase phase, const SocketAddress& address) override;
+  void OnPoolAnswer() override;
   void TryNextAddress();
   void ConnectTcp(const SocketAddress& address);
   void ConnectKcp(const SocketAddress& address);
@@ -95,7 +107,8 @@ class Dial final : private io::IoHandler, private TimerHandler, private TlsHands
   Timer timer_;
   TimePoint deadline_{};
   size_t target_ = 0;
-  SlotHandle resolving_;  // in the worker's list, while the resolver works for us
+  NameRequest name_;
+  std::optional<StreamRequest> request_;  // over QUIC
   Resolver::Addresses addresses_;
   size_t next_address_ = 0;
   SocketAddress trying_;

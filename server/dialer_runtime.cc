@@ -6,7 +6,10 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
+#include "core/io/monotonic_clock.h"
+#include "core/io/source_address.h"
 #include "core/kcp/endpoint.h"
+#include "server/session_streams.h"
 #include "server/socket_options.h"
 #include "server/worker_context.h"
 
@@ -29,8 +32,48 @@ DialerRuntime::DialerRuntime(WorkerContext& context, std::shared_ptr<const Diale
 DialerRuntime::~DialerRuntime() = default;
 
 void DialerRuntime::set_config(std::shared_ptr<const DialerConfig> config) {
-  if (config->tls != config_->tls) tickets_ = std::make_shared<tls::SessionCache>();
+  const bool tls_changed = config->tls != config_->tls || config->tls_server_name != config_->tls_server_name;
+  if (tls_changed) {
+    tickets_ = std::make_shared<tls::SessionCache>();
+    resumption_ = quic::CreateResumptionStore();
+  }
   config_ = std::move(config);
+  for (const auto& [target, pool] : pools_) pool->OnConfigChanged(tls_changed);
+}
+
+SessionPool& DialerRuntime::PoolFor(TargetState& target) {
+  std::unique_ptr<SessionPool>& pool = pools_[&target];
+  if (pool == nullptr) {
+    pool = std::make_unique<SessionPool>(context_, static_cast<SessionPool::Host&>(*this), target);
+    if (is_keeping_) pool->KeepSessions();
+    if (is_stopping_) pool->BeginStop();
+  }
+  return *pool;
+}
+
+void DialerRuntime::KeepSessions() {
+  if (config_->transport != Transport::kQuic) return;
+  is_keeping_ = true;
+  for (TargetState& target : targets_) static_cast<void>(PoolFor(target));
+}
+
+void DialerRuntime::BeginStop() {
+  is_stopping_ = true;
+  for (const auto& [target, pool] : pools_) pool->BeginStop();
+}
+
+void DialerRuntime::CloseSessions() {
+  for (const auto& [target, pool] : pools_) pool->CloseSessions();
+}
+
+void DialerRuntime::ForgetSession(EndpointDriver& driver, SessionHandle session) {
+  for (const auto& [target, pool] : pools_) {
+    if (pool->Forget(driver, session)) return;
+  }
+}
+
+void DialerRuntime::OnRoutesChanged() {
+  for (const auto& [target, pool] : pools_) pool->OnRoutesChanged();
 }
 
 std::unique_ptr<TlsStream> DialerRuntime::WrapInTls(EndpointDriver& driver, std::unique_ptr<ByteStream> below,
@@ -46,6 +89,7 @@ std::unique_ptr<TlsStream> DialerRuntime::WrapInTls(EndpointDriver& driver, std:
 }
 
 bool DialerRuntime::MayDial() const {
+  if (config_->transport == Transport::kQuic) return !config_->paused;
   return !config_->paused && tally_.everywhere->load(std::memory_order_relaxed) + dials_under_way_ < config_->max_sessions;
 }
 
@@ -82,20 +126,76 @@ absl::StatusOr<EndpointDriver*> DialerRuntime::DriverFor(IpAddress::Family famil
   }
   CULVERT_ASSIGN_OR_RETURN(io::UdpSocket socket,
                            io::UdpSocket::Bind({.bind = {local, 0}, .socket = ToIoOptions(config_->socket)}));
-  auto endpoint = kcp::CreateEndpoint({.config = config_->kcp, .accepts = false}, *context_.random);
-  CULVERT_ASSIGN_OR_RETURN(driver, EndpointDriver::Create(context_, std::move(socket), std::move(endpoint), *this,
-                                                          /*filters_sources=*/false));
+  CULVERT_ASSIGN_OR_RETURN(driver, OpenDriver(std::move(socket)));
   return driver.get();
 }
 
-void DialerRuntime::OnOpened(EndpointDriver& driver, StreamHandle stream) {
-  // An endpoint that does not accept reports none; should one appear, it is refused.
+absl::StatusOr<std::unique_ptr<EndpointDriver>> DialerRuntime::OpenDriver(io::UdpSocket socket) {
+  if (config_->transport != Transport::kQuic) {
+    auto endpoint = kcp::CreateEndpoint({.config = config_->kcp, .accepts = false}, *context_.random);
+    return EndpointDriver::Create(context_, std::move(socket), std::move(endpoint), *this, /*filters_sources=*/false);
+  }
+  auto endpoint = quic::CreateEndpoint({.config = config_->quic,
+                                        .worker = context_.index,
+                                        .accepts = false,
+                                        .keys = config_->quic_keys,
+                                        .local = socket.local_address(),
+                                        .unix_ns_at_epoch = io::UnixNanoseconds() - context_.now.time_since_epoch().count()},
+                                       *context_.random);
+  return EndpointDriver::CreateQuic(context_, std::move(socket), std::move(endpoint), *this, /*filters_sources=*/false);
+}
+
+void DialerRuntime::OnOpened(EndpointDriver& driver, StreamHandle stream, SessionHandle /*session*/) {
+  // Nobody asked for it: an mKCP endpoint that does not accept reports none, a QUIC server may open some.
   driver.endpoint().Abort(context_.now, stream, CloseReason::kAborted);
+  driver.MarkDirty();
+}
+
+void DialerRuntime::OnSessionOpened(EndpointDriver& driver, SessionHandle session) {
+  for (const auto& [target, pool] : pools_) {
+    if (pool->OnSessionOpened(driver, session)) return;
+  }
+  // Nobody waits for it any more, but it may carry streams that began before it was established (0-RTT).
+  if (driver.quic()->OpenStreams(session) == 0) driver.endpoint().AbortSession(context_.now, session, CloseReason::kAborted);
+  driver.MarkDirty();
+}
+
+void DialerRuntime::OnSessionGone(EndpointDriver& driver, SessionHandle session, CloseReason reason) {
+  if (reason == CloseReason::kHandshakeFailed) ++tally_.counters.tls_failed;
+  for (const auto& [target, pool] : pools_) {
+    if (pool->OnSessionGone(driver, session)) return;
+  }
+}
+
+void DialerRuntime::OnStreamsAvailable(EndpointDriver& driver, SessionHandle session) {
+  for (const auto& [target, pool] : pools_) {
+    if (pool->OnStreamsAvailable(driver, session)) return;
+  }
+}
+
+bool DialerRuntime::MayOpenSession() const {
+  uint64_t sessions = tally_.everywhere->load(std::memory_order_relaxed);
+  uint64_t draining = 0;
+  for (const auto& [target, pool] : pools_) {
+    sessions += pool->handshake_count();
+    draining += pool->draining_count();
+  }
+  // Sessions that only finish what they carry stand in nobody's way, or a renewed certificate would stop a dialer at its limit.
+  return !config_->paused && sessions < config_->max_sessions + draining;
+}
+
+SlotHandle DialerRuntime::Register(EndpointDriver& driver, SessionHandle session, TargetState& target) {
+  return OpenQuicSession(context_, driver, session, {.dialer = config_, .tally = &tally_, .target = &target});
+}
+
+IpAddress DialerRuntime::SourceAddressTo(const SocketAddress& peer) {
+  const auto source = io::SourceAddressTo(peer, ToIoOptions(config_->socket));
+  return source.ok() ? *source : IpAddress();
 }
 
 void DialerRuntime::OnSessionClosed(SlotHandle handle, CloseReason reason, const SessionStats& final_stats) {
   const Session* session = context_.sessions->Find(handle);
-  if (session == nullptr || session->target == nullptr) return;
+  if (session == nullptr || session->target == nullptr || session->transport == Transport::kQuic) return;
   if (final_stats.validated) {
     if (session->tls != nullptr) return;  // the relay knows more of how it went
     session->target->error_reason.clear();
@@ -143,6 +243,7 @@ bool DialerRuntime::has_endpoint_sessions() const {
 }
 
 void DialerRuntime::Shutdown(CloseReason reason) {
+  pools_.clear();  // who waited is gone; what they began is aborted below
   for (const auto& driver : drivers_) {
     if (driver) driver->Shutdown(reason);
   }

@@ -22,17 +22,29 @@ constexpr Duration kBlockedPause = std::chrono::milliseconds(5);
 absl::StatusOr<std::unique_ptr<EndpointDriver>> EndpointDriver::Create(WorkerContext& context, io::UdpSocket socket,
                                                                        std::unique_ptr<Endpoint> endpoint, Owner& owner,
                                                                        bool filters_sources) {
-  std::unique_ptr<EndpointDriver> driver(
-      new EndpointDriver(context, std::move(socket), std::move(endpoint), owner, filters_sources));
-  CULVERT_RETURN_IF_ERROR(context.reactor->Add(driver->socket_.fd(), io::kReadable, *driver));
+  return Watch(std::unique_ptr<EndpointDriver>(
+      new EndpointDriver(context, std::move(socket), std::move(endpoint), nullptr, owner, filters_sources)));
+}
+
+absl::StatusOr<std::unique_ptr<EndpointDriver>> EndpointDriver::CreateQuic(WorkerContext& context, io::UdpSocket socket,
+                                                                           std::unique_ptr<quic::Endpoint> endpoint,
+                                                                           Owner& owner, bool filters_sources) {
+  quic::Endpoint* const quic = endpoint.get();
+  return Watch(std::unique_ptr<EndpointDriver>(
+      new EndpointDriver(context, std::move(socket), std::move(endpoint), quic, owner, filters_sources)));
+}
+
+absl::StatusOr<std::unique_ptr<EndpointDriver>> EndpointDriver::Watch(std::unique_ptr<EndpointDriver> driver) {
+  CULVERT_RETURN_IF_ERROR(driver->context_.reactor->Add(driver->socket_.fd(), io::kReadable, *driver));
   return driver;
 }
 
 EndpointDriver::EndpointDriver(WorkerContext& context, io::UdpSocket socket, std::unique_ptr<Endpoint> endpoint,
-                               Owner& owner, bool filters_sources)
+                               quic::Endpoint* quic, Owner& owner, bool filters_sources)
     : context_(context),
       socket_(std::move(socket)),
       endpoint_(std::move(endpoint)),
+      quic_(quic),
       owner_(owner),
       timer_(context.timers, *this) {
   if (filters_sources) filter_.emplace(socket_.local_address());
@@ -65,9 +77,10 @@ void EndpointDriver::OnTimer(TimePoint now) {
 
 void EndpointDriver::Receive() {
   size_t received = 0;
+  bool may_be_more = true;
   Datagram datagram;
   io::ReceiveBatch& batch = context_.receive_batch;
-  while (received < kReceiveBudget && batch.Receive(socket_)) {
+  while (may_be_more && received < kReceiveBudget && batch.Receive(socket_)) {
     while (batch.Next(datagram)) {
       ++received;
       if (filter_ && !filter_->Admits(context_.now, datagram.peer)) {
@@ -75,10 +88,29 @@ void EndpointDriver::Receive() {
         continue;
       }
       // The endpoint counts what it drops.
-      static_cast<void>(endpoint_->OnDatagram(context_.now, datagram));
+      if (endpoint_->OnDatagram(context_.now, datagram) != DropReason::kHandedOver) continue;
+      const quic::Handover stray = quic_->TakeHandover();
+      strays_.Add(stray.worker, datagram.peer, datagram.ecn, stray.bytes);
+      has_strays_ = true;
     }
-    if (!batch.was_full()) return;
+    may_be_more = batch.was_full();
   }
+  if (std::exchange(has_strays_, false)) SendStrays();
+}
+
+void EndpointDriver::SendStrays() {
+  lost_strays_ += strays_.Send(handover_listener_, context_.directory);
+}
+
+void EndpointDriver::OnHandedOver(HandoverBatch& batch) {
+  ByteSpan rest(batch.bytes);
+  for (const HandoverBatch::Item& item : batch.items) {
+    Datagram datagram{.peer = item.peer, .bytes = rest.first(item.size), .ecn = item.ecn};
+    rest = rest.subspan(item.size);
+    // The endpoint counts what it drops.
+    static_cast<void>(quic_->OnHandedOver(context_.now, datagram));
+  }
+  MarkDirty();
 }
 
 void EndpointDriver::Attach(StreamHandle stream, EndpointStream* object, SlotHandle session) {
@@ -110,20 +142,67 @@ bool EndpointDriver::DispatchEvents() {
   return true;
 }
 
+void EndpointDriver::AttachSession(SessionHandle session, SlotHandle entry) {
+  if (session.index >= session_slots_.size()) session_slots_.resize(session.index + 1);
+  session_slots_[session.index] = {session.generation, entry};
+}
+
+SlotHandle EndpointDriver::FindSession(SessionHandle session) const {
+  if (session.index >= session_slots_.size()) return {};
+  const SessionSlot& slot = session_slots_[session.index];
+  return slot.generation == session.generation ? slot.entry : SlotHandle{};
+}
+
 void EndpointDriver::Dispatch(const Event& event) {
-  if (event.kind == Event::Kind::kOpened) return owner_.OnOpened(*this, event.stream);
-  if (event.kind == Event::Kind::kClosed) return OnClosed(event);
+  switch (event.kind) {
+    case Event::Kind::kOpened:
+      return owner_.OnOpened(*this, event.stream, event.session);
+    case Event::Kind::kClosed:
+      return OnClosed(event);
+    case Event::Kind::kSessionOpened:
+      return owner_.OnSessionOpened(*this, event.session);
+    case Event::Kind::kSessionClosed:
+      return OnSessionClosed(event);
+    case Event::Kind::kStreamsAvailable:
+      return owner_.OnStreamsAvailable(*this, event.session);
+    case Event::Kind::kDatagram:
+      // Nobody wants them yet; kept, they would only fill memory.
+      for (ByteView ignored; quic_->TakeDatagram(event.session, ignored);) {
+      }
+      return;
+    case Event::Kind::kReadable:
+    case Event::Kind::kWritable:
+    case Event::Kind::kReadTimeout:
+      break;
+  }
   const Slot* slot = FindSlot(event.stream);
   if (slot != nullptr && slot->object != nullptr) slot->object->OnEvent();
+}
+
+void EndpointDriver::OnSessionClosed(const Event& event) {
+  const SlotHandle entry = FindSession(event.session);
+  if (!entry.is_null()) session_slots_[event.session.index] = {};
+  SessionStats stats;
+  if (const auto last = endpoint_->GetSessionStats(context_.now, event.session)) stats = *last;
+  if (!entry.is_null()) {
+    owner_.OnSessionClosed(entry, event.reason, stats);
+    context_.sessions->End(entry, stats);
+  }
+  // At last, when it does not count any more: the owner may begin another one in its place.
+  owner_.OnSessionGone(*this, event.session, event.reason);
 }
 
 void EndpointDriver::OnClosed(const Event& event) {
   Slot* slot = FindSlot(event.stream);
   if (slot == nullptr) return;
   const Slot closed = std::exchange(*slot, Slot{});
+  if (quic_ != nullptr) {
+    if (closed.object != nullptr) closed.object->OnClosed(/*peer_answered=*/true, event.is_complete);
+    return;
+  }
   SessionStats stats;
   if (const auto last = endpoint_->GetStats(context_.now, event.stream)) stats = *last;
-  if (closed.object != nullptr) closed.object->OnClosed(stats.rx_datagrams > 0);
+  if (closed.object != nullptr) closed.object->OnClosed(stats.rx_datagrams > 0, event.is_complete);
   owner_.OnSessionClosed(closed.session, event.reason, stats);
   context_.sessions->End(closed.session, stats);
 }
@@ -151,12 +230,32 @@ bool EndpointDriver::Settle() {
   return !is_blocked && endpoint_->HasPendingOutput();
 }
 
+void EndpointDriver::AbortAll(CloseReason reason) {
+  std::vector<SlotHandle> handles;
+  endpoint_->ForEachSession(context_.now, [&](const SessionStats& stats) {
+    handles.push_back(quic_ != nullptr ? stats.session : stats.stream);
+  });
+  for (const SlotHandle handle : handles) {
+    if (quic_ != nullptr) {
+      endpoint_->AbortSession(context_.now, handle, reason);
+    } else {
+      endpoint_->Abort(context_.now, handle, reason);
+    }
+  }
+}
+
+void EndpointDriver::CloseSessionsInOrder() {
+  if (quic_ == nullptr) return;
+  std::vector<SessionHandle> sessions;
+  endpoint_->ForEachSession(context_.now, [&](const SessionStats& stats) { sessions.push_back(stats.session); });
+  for (const SessionHandle session : sessions) quic_->CloseSession(context_.now, session);
+  MarkDirty();
+}
+
 void EndpointDriver::Shutdown(CloseReason reason) {
   lingering_.clear();  // resets what it did not get through
-  std::vector<StreamHandle> streams;
   endpoint_->StopAccepting();
-  endpoint_->ForEachSession(context_.now, [&streams](const SessionStats& stats) { streams.push_back(stats.stream); });
-  for (const StreamHandle stream : streams) endpoint_->Abort(context_.now, stream, reason);
+  AbortAll(reason);
   // Peers are told once; who misses it notices the silence (quirks K37 asks for the attempt).
   for (int i = 0; i < kMaxFlushes; ++i) {
     endpoint_->Flush(context_.now, batch_);
@@ -165,8 +264,12 @@ void EndpointDriver::Shutdown(CloseReason reason) {
   while (DispatchEvents()) continue;
   for (Slot& slot : slots_) {
     if (slot.generation == 0) continue;
-    if (slot.object != nullptr) slot.object->OnClosed(slot.object->HasPeerAnswered());
+    if (slot.object != nullptr) slot.object->OnClosed(slot.object->HasPeerAnswered(), /*is_complete=*/false);
     context_.sessions->End(slot.session, {});
+    slot = {};
+  }
+  for (SessionSlot& slot : session_slots_) {
+    context_.sessions->End(slot.entry, {});
     slot = {};
   }
 }
@@ -175,6 +278,7 @@ void EndpointDriver::AddCounters(ObjectCounters& to) const {
   AddEndpoint(endpoint_->counters(), to);
   to.dropped[static_cast<size_t>(DropReason::kRefusedSource)] += refused_sources_;
   to.rx_datagrams += refused_sources_;
+  to.lost_handovers += lost_strays_;
 }
 
 }  // namespace culvert::server

@@ -37,7 +37,7 @@ void EndpointStream::Consume(size_t size) {
   driver_.MarkDirty();  // the peer may be told of more window
 }
 
-bool EndpointStream::AtEnd() const { return is_open_ && driver_.endpoint().AtEnd(stream_); }
+bool EndpointStream::AtEnd() const { return is_open_ ? driver_.endpoint().AtEnd(stream_) : has_ended_; }
 
 size_t EndpointStream::WritableBytes() {
   if (!is_open_) return 0;
@@ -62,19 +62,22 @@ size_t EndpointStream::Write(std::span<const ByteView> views) {
   return written;
 }
 
-bool EndpointStream::HasUndelivered() const {
-  if (!is_open_) return false;
-  const auto stats = driver_.endpoint().GetStats(context_.now, stream_);
-  return stats && stats->send_queue_bytes > 0;
-}
+bool EndpointStream::HasUndelivered() const { return is_open_ && driver_.endpoint().HasUndelivered(stream_); }
 
 bool EndpointStream::HasPeerAnswered() const {
   if (!is_open_) return peer_answered_;
+  if (driver_.quic() != nullptr) return true;  // there are no streams before the handshake but those of 0-RTT, to a known peer
   const auto stats = driver_.endpoint().GetStats(context_.now, stream_);
   return stats && stats->rx_datagrams > 0;
 }
 
-void EndpointStream::FinishWriting() { CULVERT_CHECK(false); }
+bool EndpointStream::CanHalfClose() const { return driver_.endpoint().CanHalfClose(); }
+
+void EndpointStream::FinishWriting() {
+  if (!is_open_) return;
+  driver_.endpoint().FinishWriting(context_.now, stream_);
+  driver_.MarkDirty();
+}
 
 void EndpointStream::Close() {
   set_observer(nullptr);
@@ -96,9 +99,10 @@ void EndpointStream::Reset(CloseReason reason) {
   driver_.MarkDirty();
 }
 
-void EndpointStream::OnClosed(bool peer_answered) {
+void EndpointStream::OnClosed(bool peer_answered, bool is_complete) {
   if (!is_open_) return;
   peer_answered_ = peer_answered;
+  has_ended_ = is_complete;
   is_open_ = false;
   is_broken_ = true;
   NotifyReady();

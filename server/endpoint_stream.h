@@ -1,4 +1,4 @@
-// EndpointStream: a stream of an endpoint (over mKCP: a session) as a ByteStream.
+// EndpointStream: a stream of an endpoint (over mKCP: a session; over QUIC: one of many on a session) as a ByteStream.
 // Thread: confined to one worker.
 #pragma once
 
@@ -13,7 +13,7 @@ struct WorkerContext;
 class EndpointStream final : public ByteStream {
  public:
   // `stream` is one of the driver's, which must outlive this object. `session`: its entry in the worker's registry, may be
-  // null; it ends when the endpoint has ended the stream, possibly after this object is gone.
+  // null; it ends when the endpoint has ended the stream, possibly after this object is gone. Over QUIC always null.
   EndpointStream(WorkerContext& context, EndpointDriver& driver, StreamHandle stream, SlotHandle session);
   ~EndpointStream() override;
   EndpointStream(const EndpointStream&) = delete;
@@ -26,7 +26,7 @@ class EndpointStream final : public ByteStream {
   [[nodiscard]] size_t Write(std::span<const ByteView> views) override;
   [[nodiscard]] bool HasUndelivered() const override;
   [[nodiscard]] bool HasPeerAnswered() const override;
-  [[nodiscard]] bool CanHalfClose() const override { return false; }
+  [[nodiscard]] bool CanHalfClose() const override;
   void FinishWriting() override;
   [[nodiscard]] bool IsBroken() const override { return is_broken_; }
   void Close() override;
@@ -34,9 +34,9 @@ class EndpointStream final : public ByteStream {
 
   // The driver's.
   void OnEvent() { NotifyReady(); }
-  // The endpoint ended the stream. Before its end was reached that is a failure, whoever caused it: bytes may be missing.
-  // `peer_answered`: the endpoint forgets the stream right after this.
-  void OnClosed(bool peer_answered);
+  // The endpoint ended the stream, which is a failure, whoever caused it: bytes may be missing. `is_complete`: none of those that
+  // came, as the peer had finished and all was read. `peer_answered`: the endpoint forgets the stream right after this.
+  void OnClosed(bool peer_answered, bool is_complete);
 
  private:
   WorkerContext& context_;
@@ -44,6 +44,7 @@ class EndpointStream final : public ByteStream {
   const StreamHandle stream_;
   bool is_open_ = true;  // neither we nor the endpoint have ended it
   bool is_broken_ = false;
+  bool has_ended_ = false;      // before that the peer's end was reached; once it is not open any more
   bool peer_answered_ = false;  // once it is not open any more
 };
 

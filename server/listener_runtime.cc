@@ -5,8 +5,10 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
+#include "core/io/monotonic_clock.h"
 #include "core/kcp/endpoint.h"
 #include "server/worker_context.h"
+#include "server/worker_directory.h"
 
 namespace culvert::server {
 namespace {
@@ -39,11 +41,35 @@ absl::StatusOr<std::unique_ptr<ListenerRuntime>> ListenerRuntime::Create(WorkerC
     CULVERT_RETURN_IF_ERROR(context.reactor->Add(listener->tcp_.fd(), io::kReadable, *listener));
     return listener;
   }
-  auto endpoint = kcp::CreateEndpoint(
-      {.config = wanted.kcp, .accepts = true, .max_sessions = kEndpointMaxSessions}, *context.random);
-  CULVERT_ASSIGN_OR_RETURN(listener->driver_, EndpointDriver::Create(context, std::move(socket.udp), std::move(endpoint),
-                                                                     *listener, /*filters_sources=*/true));
+  CULVERT_RETURN_IF_ERROR(wanted.transport == Transport::kQuic ? listener->OpenQuic(std::move(socket.udp))
+                                                               : listener->Open(std::move(socket.udp)));
   return listener;
+}
+
+absl::Status ListenerRuntime::Open(io::UdpSocket socket) {
+  auto endpoint = kcp::CreateEndpoint(
+      {.config = config_->kcp, .accepts = true, .max_sessions = kEndpointMaxSessions}, *context_.random);
+  CULVERT_ASSIGN_OR_RETURN(driver_, EndpointDriver::Create(context_, std::move(socket), std::move(endpoint), *this,
+                                                           /*filters_sources=*/true));
+  return absl::OkStatus();
+}
+
+absl::Status ListenerRuntime::OpenQuic(io::UdpSocket socket) {
+  auto endpoint = quic::CreateEndpoint(
+      {.config = config_->quic,
+       .worker = context_.index,
+       .workers = context_.directory != nullptr ? static_cast<uint32_t>(context_.directory->worker_count()) : 1,
+       .accepts = true,
+       .server_tls = config_->tls,
+       .keys = config_->quic_keys,
+       .local = socket.local_address(),
+       .unix_ns_at_epoch = io::UnixNanoseconds() - context_.now.time_since_epoch().count(),
+       .max_sessions = kEndpointMaxSessions},
+      *context_.random);
+  CULVERT_ASSIGN_OR_RETURN(driver_, EndpointDriver::CreateQuic(context_, std::move(socket), std::move(endpoint), *this,
+                                                               /*filters_sources=*/true));
+  driver_->HandOverFor(config_->id);
+  return absl::OkStatus();
 }
 
 ListenerRuntime::~ListenerRuntime() { context_.reactor->Remove(tcp_.fd()); }
@@ -59,7 +85,52 @@ bool ListenerRuntime::Admits() {
          host_.WantsStream(*this);
 }
 
-void ListenerRuntime::OnOpened(EndpointDriver& driver, StreamHandle stream) {
+void ListenerRuntime::set_config(std::shared_ptr<const ListenerConfig> config) {
+  if (driver_ && driver_->quic() != nullptr && config->tls != config_->tls) driver_->quic()->SetServerTls(config->tls);
+  config_ = std::move(config);
+}
+
+void ListenerRuntime::OnHandedOver(HandoverBatch& batch) {
+  if (driver_ && driver_->quic() != nullptr) driver_->OnHandedOver(batch);
+}
+
+void ListenerRuntime::CloseSessionsInOrder() {
+  if (driver_) driver_->CloseSessionsInOrder();
+}
+
+void ListenerRuntime::OnSessionOpened(EndpointDriver& driver, SessionHandle session) {
+  if (!Admits()) {
+    tally_.OnFailed();
+    driver.endpoint().AbortSession(context_.now, session, CloseReason::kRefused);
+    return driver.MarkDirty();
+  }
+  OpenQuicSession(context_, driver, session, {.listener = config_, .tally = &tally_});
+}
+
+void ListenerRuntime::OnQuicStream(EndpointDriver& driver, StreamHandle stream, SessionHandle session) {
+  // An event may have waited while the endpoint was shut down.
+  if (driver.quic()->SessionOf(stream).is_null()) return;
+  const SlotHandle entry = driver.FindSession(session);
+  // max_sessions is about sessions; how many streams one may carry, its config says.
+  if (entry.is_null() || config_->paused || !host_.WantsStream(*this)) {
+    tally_.OnFailed();
+    driver.endpoint().Abort(context_.now, stream, CloseReason::kRefused);
+    return driver.MarkDirty();
+  }
+  host_.OnAccepted(*this, OpenQuicStream(context_, driver, stream, entry));
+}
+
+void ListenerRuntime::OnSessionGone(EndpointDriver& driver, SessionHandle session, CloseReason reason) {
+  const auto info = driver.quic()->GetSessionInfo(session);
+  if ((reason != CloseReason::kHandshakeFailed && reason != CloseReason::kHandshakeTimeout) || !info) return;
+  // A client that resumed is judged after its handshake; then it is established already, and failed all the same.
+  ++tally_.counters.tls_failed;
+  const auto stats = driver.endpoint().GetSessionStats(context_.now, session);
+  LogFailure(info->error_reason, info->error_message, stats ? stats->peer : SocketAddress());
+}
+
+void ListenerRuntime::OnOpened(EndpointDriver& driver, StreamHandle stream, SessionHandle session) {
+  if (driver.quic() != nullptr) return OnQuicStream(driver, stream, session);
   const auto stats = driver.endpoint().GetStats(context_.now, stream);
   if (!stats) return;  // it ended before we looked
   if (!Admits() || (config_->tls != nullptr && !slots_.Take(stats->peer.ip))) {
@@ -90,7 +161,7 @@ void ListenerRuntime::OnHandshakeOver(TlsHandshake& handshake) {
   slots_.Give(peer.ip);
   if (!handshake.error_reason().empty()) {
     ++tally_.counters.tls_failed;
-    LogFailure(handshake, peer);
+    LogFailure(handshake.error_reason(), handshake.error_message(), peer);
     return;
   }
   std::unique_ptr<TlsStream> stream = handshake.TakeStream();
@@ -106,16 +177,16 @@ void ListenerRuntime::OnHandshakeOver(TlsHandshake& handshake) {
   host_.OnAccepted(*this, {std::move(stream), handle, shown});
 }
 
-void ListenerRuntime::LogFailure(const TlsHandshake& handshake, const SocketAddress& peer) {
+void ListenerRuntime::LogFailure(const std::string& reason, const std::string& message, const SocketAddress& peer) {
   if (context_.now < next_log_at_) {
     ++failures_not_logged_;
     return;
   }
   next_log_at_ = context_.now + kLogInterval;
-  Log(LogLevel::kWarning, "listener", handshake.error_message(),
+  Log(LogLevel::kWarning, "listener", message,
       {{"listener", config_->id.name},
        {"peer", peer.ToString()},
-       {"reason", handshake.error_reason()},
+       {"reason", reason},
        {"others", std::to_string(std::exchange(failures_not_logged_, 0))}});
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <unordered_map>
 
 #include "absl/status/statusor.h"
@@ -50,13 +51,18 @@ class ListenerRuntime final : private EndpointDriver::Owner,
 
   [[nodiscard]] const std::shared_ptr<const ListenerConfig>& config() const { return config_; }
   // REQUIRES: the same id.
-  void set_config(std::shared_ptr<const ListenerConfig> config) { config_ = std::move(config); }
+  void set_config(std::shared_ptr<const ListenerConfig> config);
   [[nodiscard]] ObjectTally& tally() { return tally_; }
   // Tally and endpoint, without live sessions.
   [[nodiscard]] ObjectCounters Counters() const;
 
   // Whether its endpoint still has connections, those included that are over for us.
   [[nodiscard]] bool has_endpoint_sessions() const { return driver_ && driver_->endpoint().session_count() > 0; }
+
+  // QUIC: what another worker handed over for this listener.
+  void OnHandedOver(HandoverBatch& batch);
+  // QUIC: its sessions end in order, each once it carries no stream any more.
+  void CloseSessionsInOrder();
 
   // Takes nobody new in. TCP: the socket is closed.
   void StopAccepting();
@@ -66,13 +72,19 @@ class ListenerRuntime final : private EndpointDriver::Owner,
  private:
   ListenerRuntime(WorkerContext& context, Host& host, std::shared_ptr<const ListenerConfig> config);
   [[nodiscard]] bool Admits();
-  void OnOpened(EndpointDriver& driver, StreamHandle stream) override;
+  // Makes the driver of a UDP transport.
+  absl::Status Open(io::UdpSocket socket);
+  absl::Status OpenQuic(io::UdpSocket socket);
+  void OnOpened(EndpointDriver& driver, StreamHandle stream, SessionHandle session) override;
+  void OnQuicStream(EndpointDriver& driver, StreamHandle stream, SessionHandle session);
   void OnSessionClosed(SlotHandle session, CloseReason reason, const SessionStats& final_stats) override;
+  void OnSessionOpened(EndpointDriver& driver, SessionHandle session) override;
+  void OnSessionGone(EndpointDriver& driver, SessionHandle session, CloseReason reason) override;
   void OnIo(uint32_t ready) override;
   void OnTimer(TimePoint now) override;
   void BeginHandshake(EndpointDriver& driver, StreamHandle stream, const SocketAddress& peer);
   void OnHandshakeOver(TlsHandshake& handshake) override;
-  void LogFailure(const TlsHandshake& handshake, const SocketAddress& peer);
+  void LogFailure(const std::string& reason, const std::string& message, const SocketAddress& peer);
 
   struct Handshake {
     std::unique_ptr<TlsHandshake> handshake;

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/io/udp_socket.h"
+#include "core/quic/endpoint_keys.h"
 #include "culvert/v1/listener.pb.h"
 #include "server/worker.h"
 
@@ -20,6 +21,9 @@ class BoundListener {
   virtual SocketAddress address() const = 0;  // with the real port
   // What the kernel granted; nullopt for TCP, whose buffers the kernel tunes.
   virtual std::optional<io::UdpSocket::Granted> granted() const = 0;
+  // To be called when the settings of a listener change for the sockets it has: has the kernel lead QUIC packets to the worker of
+  // their connection, where the spec and the kernel let it. Where not, workers hand them over to one another.
+  virtual void Steer(const v1::ListenerSpec& spec) { static_cast<void>(spec); }
   // A handle for worker `index` to receive on. Errors: RESOURCE_EXHAUSTED.
   virtual absl::StatusOr<ListenerSocket> HandleFor(const ObjectId& id, size_t index) const = 0;
 };
@@ -32,8 +36,8 @@ class SocketBinder {
                                                               const std::string& field) = 0;
 };
 
-// The system's sockets.
-std::unique_ptr<SocketBinder> CreateSocketBinder();
+// The system's sockets. `quic_keys`: those of the daemon's QUIC listeners, which say how connection ids name workers; nullptr: none.
+std::unique_ptr<SocketBinder> CreateSocketBinder(const quic::EndpointKeys* quic_keys = nullptr);
 
 // An error of core/io as one of ours: FAILED_PRECONDITION with ADDRESS_IN_USE, BIND_NOT_PERMITTED, ADDRESS_NOT_AVAILABLE or
 // INTERFACE_NOT_FOUND and a PreconditionFailure{SOCKET}; RESOURCE_EXHAUSTED with LIMIT_EXCEEDED; else INTERNAL.

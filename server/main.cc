@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <string>
 #include <thread>
 #include <variant>
 
@@ -21,6 +22,11 @@ Surroundings LookAround() {
   surroundings.is_root = IsRoot();
   surroundings.has_terminal = StandardErrorIsTerminal();
   if (const char* folder = std::getenv("XDG_RUNTIME_DIR")) surroundings.runtime_dir = folder;
+  if (const char* folder = std::getenv("XDG_STATE_HOME"); folder != nullptr && *folder == '/') {
+    surroundings.state_home = folder;
+  } else if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') {
+    surroundings.state_home = std::string(home) + "/.local/state";
+  }
   surroundings.cpu_budget = CpuBudget();
   return surroundings;
 }

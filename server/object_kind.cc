@@ -72,6 +72,24 @@ v1::KcpSpec* MutableKcpOf(v1::Object& object) {
                                : object.mutable_dialer()->mutable_spec()->mutable_kcp();
 }
 
+const v1::QuicSpec* QuicOf(const v1::Object& object) {
+  if (object.has_listener() && object.listener().spec().has_quic()) return &object.listener().spec().quic();
+  if (object.has_dialer() && object.dialer().spec().has_quic()) return &object.dialer().spec().quic();
+  return nullptr;
+}
+
+v1::QuicSpec* MutableQuicOf(v1::Object& object) {
+  if (QuicOf(object) == nullptr) return nullptr;
+  return object.has_listener() ? object.mutable_listener()->mutable_spec()->mutable_quic()
+                               : object.mutable_dialer()->mutable_spec()->mutable_quic();
+}
+
+v1::Transport TransportOf(const v1::Object& object) {
+  if (object.has_listener()) return object.listener().spec().transport();
+  if (object.has_dialer()) return object.dialer().spec().transport();
+  return v1::TRANSPORT_UNSPECIFIED;
+}
+
 const v1::TlsSpec* TlsOf(const v1::Object& object) {
   if (object.has_listener() && object.listener().spec().has_tls()) return &object.listener().spec().tls();
   if (object.has_dialer() && object.dialer().spec().has_tls()) return &object.dialer().spec().tls();

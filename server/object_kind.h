@@ -43,8 +43,15 @@ google::protobuf::Message& MutableBodyOf(v1::Object& object);
 const v1::KcpSpec* KcpOf(const v1::Object& object);
 v1::KcpSpec* MutableKcpOf(v1::Object& object);
 
+// The QUIC settings of a listener or dialer; nullptr when it has none.
+const v1::QuicSpec* QuicOf(const v1::Object& object);
+v1::QuicSpec* MutableQuicOf(v1::Object& object);
+
 // The TLS settings of a listener or dialer; nullptr when it has none.
 const v1::TlsSpec* TlsOf(const v1::Object& object);
+
+// Of a listener or dialer; TRANSPORT_UNSPECIFIED for a forward.
+v1::Transport TransportOf(const v1::Object& object);
 
 // "local-pg" of "local-pg" and of "listeners/local-pg".
 std::string StripCollection(std::string_view name, std::string_view collection);

@@ -10,18 +10,23 @@
 #include <vector>
 
 #include "core/kcp/config.h"
+#include "core/quic/config.h"
 #include "core/tls/tls_context.h"
 #include "culvert/v1/config.pb.h"
 #include "server/object_kind.h"
+#include "server/quic_identity.h"
 
 namespace culvert::server {
 
 struct Entry {
   v1::Object object;         // metadata and spec, the seed included; never a status
   uint64_t incarnation = 0;  // another number: another running object (ObjectId in config.h)
-  // Keyed hash of the content of spec.kcp.seed_file, so that a rotated file is a change though the spec is the same.
-  uint64_t seed_file_fingerprint = 0;
-  std::shared_ptr<const kcp::KcpConfig> kcp;  // transport KCP
+  // Keyed hash of the content of spec.kcp.seed_file or spec.quic.outer.key_file, so that a rotated file is a change though the
+  // spec is the same.
+  uint64_t secret_file_fingerprint = 0;
+  std::shared_ptr<const kcp::KcpConfig> kcp;     // transport KCP
+  std::shared_ptr<const quic::QuicConfig> quic;  // transport QUIC
+  std::shared_ptr<const QuicShared> quic_shared; // transport QUIC
   // For new handshakes; nullptr: no TLS. Another one takes its place when the files change (tls_reload.h).
   std::shared_ptr<const tls::TlsContext> tls;
   uint64_t tls_fingerprint = 0;               // of the files (tls_files.h)
@@ -47,7 +52,7 @@ class ObjectTable {
   std::map<ObjectKey, EntryPtr> entries_;
 };
 
-// Whether nobody is verified: neither a secret seed nor TLS, or a dialer's TLS without verification.
+// Whether nobody is verified: neither a secret seed nor TLS, or a dialer's TLS without verification (QUIC's too).
 bool IsInsecure(const Entry& entry);
 
 // A copy without secrets, as every reader of the API gets it.

@@ -23,6 +23,7 @@ ObjectCounters& ObjectCounters::operator+=(const ObjectCounters& other) {
   tls_resumed += other.tls_resumed;
   tls_failed += other.tls_failed;
   for (size_t i = 0; i < dropped.size(); ++i) dropped[i] += other.dropped[i];
+  lost_handovers += other.lost_handovers;
   return *this;
 }
 

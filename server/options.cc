@@ -32,7 +32,7 @@ struct RawOptions {
   std::string drain_timeout = "10s";
   std::string log_format;
   std::string log_level = "info";
-  std::string state_dir = "none";
+  std::string state_dir;
 };
 
 void Declare(CLI::App& app, RawOptions& raw) {
@@ -61,7 +61,9 @@ void Declare(CLI::App& app, RawOptions& raw) {
       ->type_name("LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->envname("CULVERTD_LOG_LEVEL");
-  app.add_option("--state-dir", raw.state_dir, "none: objects made through the API end with the daemon; the default")
+  app.add_option("--state-dir", raw.state_dir,
+                 "folder (mode 0700) for the certificate of QUIC listeners without tls and for the keys of QUIC, or none; default "
+                 "/var/lib/culvertd, else $XDG_STATE_HOME/culvertd. Objects made through the API are not kept in it yet")
       ->type_name("DIR|none")
       ->envname("CULVERTD_STATE_DIR");
 }
@@ -81,6 +83,22 @@ absl::StatusOr<std::string> ControlPath(const std::string& control, const Surrou
   return path;
 }
 
+constexpr char kSystemStateDir[] = "/var/lib/culvertd";
+
+absl::Status TakeStateDir(const std::string& given, const Surroundings& surroundings, Options& options) {
+  if (given == "none") return absl::OkStatus();
+  options.state_dir_is_given = !given.empty();
+  if (given.empty()) {
+    options.state_dirs.push_back(kSystemStateDir);
+    if (!surroundings.state_home.empty()) options.state_dirs.push_back(surroundings.state_home + "/culvertd");
+  } else if (given.front() != '/') {
+    return absl::InvalidArgumentError("--state-dir: must be an absolute path or none, is " + given);
+  } else {
+    options.state_dirs.push_back(given);
+  }
+  return absl::OkStatus();
+}
+
 LogLevel ToLevel(const std::string& name) {
   static const std::map<std::string, LogLevel> levels = {{"debug", LogLevel::kDebug},
                                                          {"info", LogLevel::kInfo},
@@ -90,10 +108,10 @@ LogLevel ToLevel(const std::string& name) {
 }
 
 std::variant<Options, ExitEarly> Understand(const RawOptions& raw, const Surroundings& surroundings) {
-  if (raw.state_dir != "none") {
-    return UsageError("--state-dir: only \"none\" is taken: objects made through the API do not survive a restart yet");
-  }
   Options options;
+  if (const absl::Status status = TakeStateDir(raw.state_dir, surroundings, options); !status.ok()) {
+    return UsageError(std::string(status.message()));
+  }
   options.config_dirs = raw.config_dirs;
   const absl::StatusOr<std::string> path = ControlPath(raw.control, surroundings);
   if (!path.ok()) return UsageError(std::string(path.status().message()));
@@ -114,7 +132,7 @@ std::variant<Options, ExitEarly> Understand(const RawOptions& raw, const Surroun
 }  // namespace
 
 std::variant<Options, ExitEarly> ParseOptions(int argc, const char* const* argv, const Surroundings& surroundings) {
-  CLI::App app("culvertd: carries TCP streams over mKCP, steered through a gRPC API", "culvertd");
+  CLI::App app("culvertd: carries TCP streams over mKCP and QUIC, steered through a gRPC API", "culvertd");
   RawOptions raw;
   Declare(app, raw);
   try {

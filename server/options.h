@@ -18,6 +18,9 @@ struct Options {
   std::string control_path;  // of the Unix socket, without "unix:"
   uint32_t workers = 1;
   Duration drain_timeout = std::chrono::seconds(10);
+  // Folders for what outlives the daemon, the first that can be used is taken; empty: it keeps nothing.
+  std::vector<std::string> state_dirs;
+  bool state_dir_is_given = false;  // by a flag: then it is that one or no start
   LogFormat log_format = LogFormat::kText;
   LogLevel log_level = LogLevel::kInfo;
 };
@@ -33,6 +36,7 @@ struct Surroundings {
   bool is_root = false;
   bool has_terminal = false;
   std::string runtime_dir;  // XDG_RUNTIME_DIR; empty: not set
+  std::string state_home;   // XDG_STATE_HOME, or its default below HOME; empty: neither is set
   uint32_t cpu_budget = 1;
 };
 

@@ -47,7 +47,8 @@ void ProbeRun::BeginAttempt() {
                          .targets = {targets_[target_]},
                          .dialer = &dialer_,
                          .socket = config.socket,
-                         .timeout = request_.timeout},
+                         .timeout = request_.timeout,
+                         .wants_stream = false},
                 static_cast<StreamObserver&>(*this));
   dial_->Start();
 }
@@ -67,6 +68,10 @@ bool ProbeRun::Run() {
     LookAtTls();
     return is_done_;
   }
+  if (!carrier_.is_null()) {
+    LookAtSession();
+    return is_done_;
+  }
   const auto stats = driver_->endpoint().GetStats(context_.now, stream_);
   if (stats && (stats->validated || stats->rx_datagrams > 0)) {
     TellStep(Phase::kHandshake, remote_, context_.now);
@@ -84,6 +89,7 @@ void ProbeRun::OnReady(const SessionStats& stats) {
   ProbeStep ready = NewStep(Phase::kReady, remote_, context_.now);
   ready.stats = stats;
   if (tls_) ready.tls = tls_->session();
+  if (!carrier_.is_null()) ready.tls = quic_tls_;
   EndAttempt(std::move(ready));
 }
 
@@ -103,6 +109,29 @@ void ProbeRun::LookAtTls() {
   }
 }
 
+void ProbeRun::LookAtSession() {
+  const auto stats = driver_->endpoint().GetSessionStats(context_.now, carrier_);
+  const TargetState& target = *targets_[target_];
+  if (!driver_->FindSession(carrier_).is_null()) {
+    if (is_overdue_) OnReady(stats ? *stats : SessionStats());
+    return;
+  }
+  ProbeStep failed = NewStep(Phase::kReady, remote_, context_.now);
+  failed.error_reason = target.error_reason.empty() ? "PEER_CLOSED" : target.error_reason;
+  failed.error_message = target.error_reason.empty() ? "the session ended right after its handshake" : target.error_message;
+  EndAttempt(std::move(failed));
+}
+
+void ProbeRun::OnSession(const Dial::Connection& connection) {
+  driver_ = connection.driver;
+  carrier_ = connection.carrier;
+  if (const Session* session = context_.sessions->Find(connection.session)) quic_tls_ = session->tls;
+  // As above: the peer's verdict takes the way back and forth once more.
+  is_overdue_ = false;
+  const Duration handshake_time = quic_tls_ ? quic_tls_->handshake_time : Duration::zero();
+  timer_.Set(context_.now + std::clamp(handshake_time, kLeastVerdictTime, kMostVerdictTime));
+}
+
 void ProbeRun::OnDialled() {
   std::optional<Dial::Connection> connection = dial_->TakeConnection();
   if (!connection) {
@@ -113,6 +142,7 @@ void ProbeRun::OnDialled() {
   }
   dial_.reset();
   remote_ = connection->remote;
+  if (!connection->carrier.is_null()) return OnSession(*connection);
   if (connection->driver != nullptr) {
     driver_ = connection->driver;
     stream_ = connection->stream;
@@ -168,6 +198,7 @@ void ProbeRun::EndAttempt(ProbeStep step) {
     tls_->Close();
     tls_.reset();
   }
+  if (!std::exchange(carrier_, {}).is_null()) dialer_.CloseSessions();
   step.last = IsLastAttempt();
   is_done_ = step.last;
   on_step_(std::move(step));

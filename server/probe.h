@@ -1,6 +1,7 @@
 // ProbeRun: tries the targets of a dialer one after the other and tells what happens, without touching the dialer that runs.
 // Over mKCP "answered" means that an authentic datagram came back; with TLS, that the handshake is done and the far side did not
-// refuse us right after it (in TLS 1.3 it judges our certificate only then).
+// refuse us right after it (in TLS 1.3 it judges our certificate only then). Over QUIC the same, and no stream is opened: what lies
+// behind the far side hears nothing of it.
 // Thread: confined to one worker.
 #pragma once
 
@@ -34,6 +35,8 @@ class ProbeRun final : private StreamObserver, private TimerHandler {
   void BeginAttempt();
   void OnDialled();
   void LookAtTls();
+  void OnSession(const Dial::Connection& connection);
+  void LookAtSession();
   void OnReady(const SessionStats& stats);
   void TellStep(ProbeStep::Phase phase, const SocketAddress& address, TimePoint at);
   void EndAttempt(ProbeStep step);
@@ -57,6 +60,9 @@ class ProbeRun final : private StreamObserver, private TimerHandler {
   SocketAddress remote_;
   std::unique_ptr<EndpointStream> object_;
   std::unique_ptr<TlsStream> tls_;  // while a refusal may still come
+  // Over QUIC, likewise.
+  SessionHandle carrier_;
+  std::shared_ptr<const SessionTls> quic_tls_;
   bool is_overdue_ = false;
   bool is_done_ = false;
 };

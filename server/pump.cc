@@ -24,10 +24,11 @@ bool Pump::Run(TimePoint now) {
     if (!direction.has_ended) more |= direction.discards ? Discard(direction) : Move(direction, now);
   }
   for (Direction& direction : directions_) {
-    if (direction.from->IsBroken()) {
-      OnBroken(direction);
-      return false;
-    }
+    if (!direction.from->IsBroken()) continue;
+    // It may have finished, and everything been moved, before its session ended.
+    if (direction.from->AtEnd()) direction.has_ended = true;
+    OnBroken(direction);
+    return false;
   }
   for (Direction& direction : directions_) {
     if (is_done_) break;

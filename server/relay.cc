@@ -27,7 +27,7 @@ Relay::~Relay() {
 void Relay::Start(SlotHandle handle, DialPlan plan) {
   handle_ = handle;
   if (Session* session = context_.sessions->Find(near_.session)) {
-    session->relay = handle;
+    if (session->transport != Transport::kQuic) session->relay = handle;
     session->forward = parties_.forward->config;
   }
   near_.stream->set_observer(this);
@@ -79,26 +79,36 @@ void Relay::OnDialled() {
     is_done_ = true;
     return;
   }
+  if (connection->quic != nullptr) {
+    far_ = {std::move(connection->quic), connection->session};
+    far_driver_ = connection->driver;
+    far_carrier_ = connection->carrier;
+  } else {
+    OpenFarSession(*connection);
+  }
+  far_.stream->set_observer(this);
+  pump_.emplace(*near_.stream, *far_.stream, options_, context_.now);
+  parties_.forward->tally.OnOpened();
+}
+
+void Relay::OpenFarSession(Dial::Connection& connection) {
   Session session;
   session.forward = parties_.forward->config;
   session.tally = parties_.far_tally;
   session.relay = handle_;
   if (parties_.dialer != nullptr) {
     session.dialer = parties_.dialer->config();
-    session.target = connection->target;
+    session.target = connection.target;
   }
-  if (connection->driver == nullptr) {
-    far_ = OpenTcpSession(context_, std::move(connection->tcp), connection->remote, std::move(session));
-  } else if (connection->tls == nullptr) {
-    far_ = OpenEndpointSession(context_, *connection->driver, connection->stream, connection->remote, std::move(session));
+  if (connection.driver == nullptr) {
+    far_ = OpenTcpSession(context_, std::move(connection.tcp), connection.remote, std::move(session));
+  } else if (connection.tls == nullptr) {
+    far_ = OpenEndpointSession(context_, *connection.driver, connection.stream, connection.remote, std::move(session));
   } else {
-    far_ = OpenTlsSession(context_, *connection->driver, connection->stream, connection->remote, std::move(connection->tls),
+    far_ = OpenTlsSession(context_, *connection.driver, connection.stream, connection.remote, std::move(connection.tls),
                           std::move(session));
-    far_target_ = connection->target;
+    far_target_ = connection.target;
   }
-  far_.stream->set_observer(this);
-  pump_.emplace(*near_.stream, *far_.stream, options_, context_.now);
-  parties_.forward->tally.OnOpened();
 }
 
 void Relay::OnTimer(TimePoint now) {

@@ -59,6 +59,11 @@ class Relay final : private StreamObserver, private TimerHandler {
   // can tell.
   [[nodiscard]] bool IsQuiet(Duration silence) const;
   [[nodiscard]] const Parties& parties() const { return parties_; }
+  // Whether one of its sides is carried by this session, the registry's `handle`.
+  [[nodiscard]] bool Uses(SlotHandle handle, const Session& session) const {
+    // A far stream with 0-RTT is older than its session's entry.
+    return near_.session == handle || far_.session == handle || (far_driver_ == session.driver && far_carrier_ == session.carrier);
+  }
 
   bool is_scheduled = false;  // the host's
 
@@ -66,6 +71,8 @@ class Relay final : private StreamObserver, private TimerHandler {
   void OnStreamReady() override { host_.Schedule(handle_); }
   void OnTimer(TimePoint now) override;
   void OnDialled();
+  // Makes a session of what was dialled, and the far stream of it. Over QUIC the pool has done that.
+  void OpenFarSession(Dial::Connection& connection);
   // What came of a dialer's TLS session after its handshake: only then the far side's verdict on our certificate shows.
   void JudgeTarget();
   void Account();
@@ -80,6 +87,8 @@ class Relay final : private StreamObserver, private TimerHandler {
   SlotHandle handle_;
   SessionStream near_;
   SessionStream far_;
+  const EndpointDriver* far_driver_ = nullptr;  // over QUIC
+  SessionHandle far_carrier_;
   std::optional<Dial> dial_;
   std::optional<Pump> pump_;
   TargetState* far_target_ = nullptr;  // of a dialer with TLS, until it is judged

@@ -55,15 +55,19 @@ Resolver::~Resolver() {
   }
 }
 
-std::optional<Resolver::Addresses> Resolver::ResolveNow(const std::string& host) {
+std::optional<Resolver::Addresses> Resolver::ResolveNow(const std::string& host, Duration max_age) {
   if (const auto address = IpAddress::Parse(host); address.ok()) return Addresses{*address};
   const TimePoint now = state_->options.clock();
   const std::lock_guard lock(state_->mutex);
   const auto found = state_->cache.find(host);
   if (found == state_->cache.end()) return std::nullopt;
-  if (now < found->second.good_until) return found->second.addresses;
-  state_->cache.erase(found);
-  return std::nullopt;
+  if (now >= found->second.good_until) {
+    state_->cache.erase(found);
+    return std::nullopt;
+  }
+  const TimePoint looked_up_at = found->second.good_until - state_->options.cache_time;
+  if (now - looked_up_at > max_age) return std::nullopt;
+  return found->second.addresses;
 }
 
 bool Resolver::Resolve(const std::string& host, Callback done) {

@@ -41,8 +41,8 @@ class Resolver {
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
 
-  // The answer if it needs no lookup: `host` is an address, or its name is cached.
-  [[nodiscard]] std::optional<Addresses> ResolveNow(const std::string& host);
+  // The answer if it needs no lookup: `host` is an address, or its name is cached and was looked up at most `max_age` ago.
+  [[nodiscard]] std::optional<Addresses> ResolveNow(const std::string& host, Duration max_age = kInfiniteDuration);
   // Looks the name up; `done` is called on a thread of the resolver. False, and no effect: too many names wait.
   // Errors told to `done`: UNAVAILABLE "resolve db.example: name or service not known".
   [[nodiscard]] bool Resolve(const std::string& host, Callback done);

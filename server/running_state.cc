@@ -106,6 +106,10 @@ absl::StatusOr<std::vector<ListenerSocket>> RunningState::HandlesFor(const Prepa
 
 void RunningState::Commit(const ChangePlan& plan, Prepared prepared, const WorkerReport& gone) {
   sockets_ = std::move(prepared.sockets);
+  for (const ObjectId& id : prepared.new_listeners) {
+    const EntryPtr entry = plan.table.Find({Kind::kListener, id.name});
+    sockets_.at(id.name)->Steer(entry->object.listener().spec());
+  }
   std::map<ObjectKey, Cached> configs;
   const auto keep = [&](Kind kind, const auto& list) {
     for (const auto& config : list) {

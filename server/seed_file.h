@@ -1,4 +1,5 @@
-// Reads files that hold secrets or what secrets go with: that of a seed_file field, and (tls_files.h) keys and certificates.
+// Reads files that hold secrets or what secrets go with: those of seed_file and key_file fields, and (tls_files.h) keys and
+// certificates.
 // Thread: the control thread; it waits for a local disk.
 #pragma once
 

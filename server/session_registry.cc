@@ -72,7 +72,10 @@ SessionStats SessionRegistry::StatsOf(const Session& session, TimePoint now) {
     return stats;
   }
   if (session.driver != nullptr) {
-    if (const auto stats = session.driver->endpoint().GetStats(now, session.stream)) return *stats;
+    const Endpoint& endpoint = session.driver->endpoint();
+    const auto stats = session.transport == Transport::kQuic ? endpoint.GetSessionStats(now, session.carrier)
+                                                             : endpoint.GetStats(now, session.stream);
+    if (stats) return *stats;
   }
   return {};
 }
@@ -91,7 +94,9 @@ SessionSnapshot SessionRegistry::SnapshotOf(SlotHandle handle, const Session& se
   }
   if (session.forward) snapshot.forward = session.forward->id.name;
   snapshot.local = session.local;
-  snapshot.remote = session.remote;
+  // The peer of a QUIC session may move.
+  const bool may_move = session.transport == Transport::kQuic && stats.peer.ip.family() != IpAddress::Family::kNone;
+  snapshot.remote = may_move ? stats.peer : session.remote;
   snapshot.worker = worker_;
   snapshot.opened_at_unix_ns = session.opened_at_unix_ns;
   snapshot.tls = session.tls;

@@ -42,10 +42,11 @@ struct Session {
   ObjectTally* tally = nullptr;       // of the listener or dialer, or of all direct sessions; outlives the session
   TargetState* target = nullptr;      // of a dialer; outlives the session
   std::shared_ptr<const SessionTls> tls;  // nullptr: none, or not yet
-  SlotHandle relay;                   // what joins it to its other half; stale or null: none
+  SlotHandle relay;                   // what joins it to its other half; stale or null: none, or (QUIC) many
   const TcpStream* tcp = nullptr;     // one of the two is set
   EndpointDriver* driver = nullptr;
-  StreamHandle stream;                // of the driver's endpoint
+  StreamHandle stream;                // of the driver's endpoint; mKCP
+  SessionHandle carrier;              // of the driver's endpoint; QUIC, where streams and their relays come and go
 };
 
 class SessionRegistry {

@@ -50,4 +50,25 @@ SessionStream OpenTlsSession(WorkerContext& context, EndpointDriver& driver, Str
   return {std::move(tls), handle, shown};
 }
 
+SlotHandle OpenQuicSession(WorkerContext& context, EndpointDriver& driver, SessionHandle carrier, Session session) {
+  session.transport = Transport::kQuic;
+  session.local = driver.socket().local_address();
+  session.driver = &driver;
+  session.carrier = carrier;
+  if (const auto stats = driver.endpoint().GetSessionStats(context.now, carrier)) session.remote = stats->peer;
+  if (const auto info = driver.quic()->GetSessionInfo(carrier)) {
+    session.tls = std::make_shared<const SessionTls>(SessionTls{info->tls, info->handshake_time});
+    ObjectCounters& counters = session.tally->counters;
+    ++counters.tls_handshakes;
+    if (info->tls.resumed) ++counters.tls_resumed;
+  }
+  const SlotHandle handle = context.sessions->Begin(std::move(session));
+  driver.AttachSession(carrier, handle);
+  return handle;
+}
+
+SessionStream OpenQuicStream(WorkerContext& context, EndpointDriver& driver, StreamHandle stream, SlotHandle session) {
+  return {std::make_unique<EndpointStream>(context, driver, stream, SlotHandle{}), session};
+}
+
 }  // namespace culvert::server

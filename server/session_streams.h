@@ -28,4 +28,9 @@ SessionStream OpenEndpointSession(WorkerContext& context, EndpointDriver& driver
 SessionStream OpenTlsSession(WorkerContext& context, EndpointDriver& driver, StreamHandle stream, const SocketAddress& remote,
                              std::unique_ptr<TlsStream> tls, Session session);
 
+// Registers a QUIC session that is established. REQUIRES: the driver's, of QUIC.
+SlotHandle OpenQuicSession(WorkerContext& context, EndpointDriver& driver, SessionHandle carrier, Session session);
+// A stream of such a session.
+SessionStream OpenQuicStream(WorkerContext& context, EndpointDriver& driver, StreamHandle stream, SlotHandle session);
+
 }  // namespace culvert::server

@@ -15,6 +15,7 @@ template <typename Spec>
 void FillTransport(Spec& spec) {
   if (spec.stream_header() == v1::STREAM_HEADER_UNSPECIFIED) spec.set_stream_header(v1::STREAM_HEADER_NONE);
   if (spec.transport() == v1::TRANSPORT_KCP) *spec.mutable_kcp() = WithDefaults(std::move(*spec.mutable_kcp()));
+  if (spec.transport() == v1::TRANSPORT_QUIC) *spec.mutable_quic() = WithDefaults(std::move(*spec.mutable_quic()));
   if (spec.has_tls()) *spec.mutable_tls() = WithDefaults(std::move(*spec.mutable_tls()));
   spec.mutable_socket();
   if (spec.max_sessions() == 0) spec.set_max_sessions(kDefaultMaxSessions);
@@ -44,7 +45,11 @@ bool SameMeaning(v1::DialerSpec before, v1::DialerSpec after) {
     *spec = WithDefaults(std::move(*spec));
     spec->clear_paused();
     spec->clear_max_sessions();
+    spec->clear_min_sessions();
     spec->clear_dial_timeout();
+    spec->clear_backoff_min();
+    spec->clear_backoff_max();
+    spec->clear_resolve_interval();
     ForgetShown(*spec);
   }
   return MessageDifferencer::Equals(before, after);
@@ -60,6 +65,26 @@ v1::KcpSpec WithDefaults(v1::KcpSpec spec) {
   if (spec.congestion_control() == v1::CONGESTION_CONTROL_UNSPECIFIED) {
     spec.set_congestion_control(v1::CONGESTION_CONTROL_BBR);
   }
+  return spec;
+}
+
+v1::QuicSpec WithDefaults(v1::QuicSpec spec) {
+  v1::QuicOuterSpec& outer = *spec.mutable_outer();
+  if (outer.security() == v1::OUTER_SECURITY_UNSPECIFIED) outer.set_security(v1::OUTER_SECURITY_NONE);
+  if (outer.header() == v1::PACKET_HEADER_UNSPECIFIED) outer.set_header(v1::PACKET_HEADER_NONE);
+  // With a security an absent key is the empty one.
+  if (outer.security() != v1::OUTER_SECURITY_NONE && outer.key_file().empty() && !outer.has_key()) outer.set_key("");
+  if (spec.max_streams_per_session() == 0) spec.set_max_streams_per_session(kDefaultStreamsPerSession);
+  if (spec.max_udp_payload_bytes() == 0) spec.set_max_udp_payload_bytes(kDefaultUdpPayloadBytes);
+  if (!spec.has_idle_timeout()) *spec.mutable_idle_timeout() = TimeUtil::SecondsToDuration(kDefaultIdleTimeoutSeconds);
+  if (!spec.has_keepalive_interval()) {
+    *spec.mutable_keepalive_interval() = TimeUtil::SecondsToDuration(kDefaultKeepaliveSeconds);
+  }
+  if (spec.congestion_control() == v1::CONGESTION_CONTROL_UNSPECIFIED) {
+    spec.set_congestion_control(v1::CONGESTION_CONTROL_BBR);
+  }
+  if (!spec.has_datagrams()) spec.set_datagrams(true);
+  if (!spec.has_migration()) spec.set_migration(true);
   return spec;
 }
 
@@ -80,6 +105,11 @@ v1::ListenerSpec WithDefaults(v1::ListenerSpec spec) {
 v1::DialerSpec WithDefaults(v1::DialerSpec spec) {
   FillTransport(spec);
   if (!spec.has_dial_timeout()) *spec.mutable_dial_timeout() = TimeUtil::SecondsToDuration(10);
+  if (spec.transport() == v1::TRANSPORT_QUIC) {
+    if (!spec.has_backoff_min()) *spec.mutable_backoff_min() = TimeUtil::MillisecondsToDuration(100);
+    if (!spec.has_backoff_max()) *spec.mutable_backoff_max() = TimeUtil::SecondsToDuration(30);
+    if (!spec.has_resolve_interval()) *spec.mutable_resolve_interval() = TimeUtil::SecondsToDuration(30);
+  }
   return spec;
 }
 

@@ -20,12 +20,23 @@ v1::PathStats::LimitedBy ToProto(SendLimit limit) {
   return v1::PathStats::LIMITED_BY_UNSPECIFIED;
 }
 
-// The summary of an mKCP or TCP state name: what still carries data is ACTIVE, what finishes is DRAINING.
+// The summary of an mKCP, QUIC or TCP state name: what still carries data is ACTIVE, what finishes is DRAINING.
 v1::State ToState(std::string_view state) {
   if (state == "ACTIVE" || state == "ESTABLISHED" || state.empty()) return v1::STATE_ACTIVE;
   if (state == "TERMINATED" || state == "CLOSED") return v1::STATE_CLOSED;
-  if (state == "SYN_SENT" || state == "SYN_RECV" || state == "CONNECTING") return v1::STATE_PENDING;
+  if (state == "SYN_SENT" || state == "SYN_RECV" || state == "CONNECTING" || state == "HANDSHAKING") {
+    return v1::STATE_PENDING;
+  }
   return v1::STATE_DRAINING;
+}
+
+v1::Transport ToProto(Transport transport) {
+  switch (transport) {
+    case Transport::kTcp: return v1::TRANSPORT_TCP;
+    case Transport::kKcp: return v1::TRANSPORT_KCP;
+    case Transport::kQuic: return v1::TRANSPORT_QUIC;
+  }
+  return v1::TRANSPORT_UNSPECIFIED;
 }
 
 void FillSessionCounters(const SessionStats& stats, v1::Counters& counters) {
@@ -94,7 +105,7 @@ v1::PathStats ToPathStats(const SessionStats& stats) {
   path.set_congestion_window_bytes(stats.congestion_window_bytes);
   path.set_slow_start_threshold_bytes(stats.slow_start_threshold_bytes);
   path.set_bytes_in_flight(stats.bytes_in_flight);
-  // mKCP counts windows in segments; a full segment fills a datagram.
+  // Windows are counted in segments; a full segment fills a datagram.
   path.set_peer_window_bytes(uint64_t{stats.peer_window_segments} * stats.path_mtu_bytes);
   path.set_receive_window_bytes(uint64_t{stats.receive_window_segments} * stats.path_mtu_bytes);
   path.set_pacing_bytes_per_second(stats.pacing_bytes_per_second);
@@ -105,6 +116,11 @@ v1::PathStats ToPathStats(const SessionStats& stats) {
   path.set_send_queue_bytes(stats.send_queue_bytes);
   path.set_receive_buffered_bytes(stats.receive_buffered_bytes);
   path.set_segments_in_flight(stats.segments_in_flight);
+  path.set_migrations(stats.path_migrations);
+  path.set_path_mtu_reductions(stats.path_mtu_reductions);
+  path.set_ecn_marks(stats.ecn_marks);
+  // Unset: never.
+  if (stats.flow_blocked_time > Duration::zero()) *path.mutable_flow_blocked_time() = ToProto(stats.flow_blocked_time);
   return path;
 }
 
@@ -123,7 +139,7 @@ v1::TlsSession ToProto(const SessionTls& from) {
 v1::Session ToProto(const SessionSnapshot& from) {
   v1::Session session;
   session.set_name("sessions/" + from.id);
-  session.set_transport(from.transport == Transport::kKcp ? v1::TRANSPORT_KCP : v1::TRANSPORT_TCP);
+  session.set_transport(ToProto(from.transport));
   session.set_listener(from.listener);
   session.set_dialer(from.dialer);
   session.set_forward(from.forward);
@@ -139,6 +155,10 @@ v1::Session ToProto(const SessionSnapshot& from) {
   session.set_worker(from.worker);
   session.set_validated(from.stats.validated);
   session.set_insecure(from.insecure);
+  session.set_open_streams(from.stats.open_streams);
+  session.set_max_streams(from.stats.max_streams);
+  session.set_opened_streams(from.stats.opened_streams);
+  session.set_key_updates(from.stats.key_updates);
   if (from.tls != nullptr) *session.mutable_tls() = ToProto(*from.tls);
   return session;
 }

@@ -76,9 +76,11 @@ class Conditions {
     }
   }
   void AddSecurity(const StatusInputs& inputs) {
-    if (inputs.entry->kcp == nullptr) return;
-    Add(SecureCondition(*inputs.entry));
-    if (inputs.entry->tls == nullptr) return;
+    const Entry& entry = *inputs.entry;
+    if (entry.kcp == nullptr && entry.quic == nullptr) return;
+    Add(SecureCondition(entry));
+    if (entry.quic != nullptr && entry.object.has_listener()) Add(StateKeptCondition(entry));
+    if (entry.tls == nullptr) return;
     for (TlsCondition& condition : TlsConditions(*inputs.entry, inputs.reload_fault, now_unix_ns_)) Add(std::move(condition));
   }
 
@@ -209,7 +211,11 @@ void AppendWarnings(const Entry& entry, const BoundListener* bound, const std::s
     warning.set_reason(reason);
     warning.set_message(std::move(message));
   };
-  if (entry.kcp != nullptr) {
+  if (entry.quic != nullptr && entry.object.has_listener()) {
+    TlsCondition kept = StateKeptCondition(entry);
+    if (kept.status == v1::Condition::STATUS_FALSE) add("STATE_NOT_KEPT", std::move(kept.message));
+  }
+  if (entry.kcp != nullptr || entry.quic != nullptr) {
     TlsCondition secure = SecureCondition(entry);
     if (secure.status == v1::Condition::STATUS_FALSE) {
       add(IsInsecure(entry) ? "INSECURE" : "ANYONE_MAY_CONNECT", std::move(secure.message));
@@ -217,7 +223,8 @@ void AppendWarnings(const Entry& entry, const BoundListener* bound, const std::s
   }
   if (entry.tls != nullptr) {
     if (!reload_fault.empty()) add("RELOAD_FAILED", "changed files are not used: " + reload_fault);
-    if (TlsOf(entry.object)->mode() == v1::TLS_MODE_XTLS) add("XTLS_WITHOUT_DIRECT_COPY", kNoDirectCopy);
+    const v1::TlsSpec* spec = TlsOf(entry.object);
+    if (spec != nullptr && spec->mode() == v1::TLS_MODE_XTLS) add("XTLS_WITHOUT_DIRECT_COPY", kNoDirectCopy);
     WarnOfCertificate(*entry.tls, subject, now_unix_ns, warnings);
   }
   if (bound == nullptr || !bound->granted()) return;

@@ -2,6 +2,7 @@
 // AnswerChange -> BeginNextChange.
 #include "server/supervisor.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/base/log.h"
@@ -15,6 +16,7 @@ namespace culvert::server {
 namespace {
 
 using Action = ChangeResult::Action;
+constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
 
 const char* ActionText(Action action) {
   switch (action) {
@@ -71,7 +73,10 @@ Supervisor::Supervisor(ControlThread& thread, SupervisorOptions options)
       running_state_(*options_.binder, options_.workers.size()),
       hash_(*options_.random) {
   // Timers are made on the thread itself.
-  static_cast<void>(thread_.Post([this] { LookAtFiles(); }));
+  static_cast<void>(thread_.Post([this] {
+    LookAtFiles();
+    if (options_.quic_identity != nullptr) thread_.RunAt(io::Now() + options_.identity_interval, [this] { RenewIdentity(); });
+  }));
 }
 
 bool Supervisor::Post(ControlThread::Task task) { return !stopping_ && thread_.Post(std::move(task)); }
@@ -80,7 +85,7 @@ absl::Status Supervisor::RefusalStatus() const { return stopping_ ? DaemonStoppi
 
 PlanContext Supervisor::MakeContext() {
   return {&hash_, options_.random, &next_incarnation_, io::UnixNanoseconds(), options_.read_seed_file,
-          options_.read_file};
+          options_.read_file, options_.quic_identity != nullptr ? options_.quic_identity->shared() : nullptr};
 }
 
 void Supervisor::Change(ChangeSet set, bool validate_only, Done<ChangeOutcome> done) {
@@ -105,7 +110,7 @@ void Supervisor::BeginNextChange() {
 void Supervisor::LookAtFiles() {
   thread_.RunAt(io::Now() + options_.reload_interval, [this] { LookAtFiles(); });
   if (change_is_running_ || stopping_ || !options_.read_file) return;  // the next look is soon enough
-  const std::vector<EntryPtr> renewed = tls_reload_.Look(table_, options_.read_file, hash_);
+  const std::vector<EntryPtr> renewed = WithRenewedIdentity(tls_reload_.Look(table_, options_.read_file, hash_));
   if (renewed.empty()) return;
   ChangePlan plan;
   plan.table = table_;
@@ -115,6 +120,42 @@ void Supervisor::LookAtFiles() {
     if (!outcome.ok()) Log(LogLevel::kWarning, "control", "renewed files are not in use yet", {{"error", std::string(outcome.status().message())}});
   };
   Execute(std::move(waiting), std::move(plan));
+}
+
+// What it changes reaches the objects with the next look at files.
+void Supervisor::RenewIdentity() {
+  thread_.RunAt(io::Now() + options_.identity_interval, [this] { RenewIdentity(); });
+  options_.quic_identity->Renew(io::UnixNanoseconds() / kNanosecondsPerSecond);
+}
+
+std::vector<EntryPtr> Supervisor::WithRenewedIdentity(std::vector<EntryPtr> renewed) const {
+  if (options_.quic_identity == nullptr) return renewed;
+  const std::shared_ptr<const QuicShared>& shared = options_.quic_identity->shared();
+  for (const auto& [key, entry] : table_.entries()) {
+    if (entry->quic_shared == nullptr || entry->quic_shared == shared) continue;
+    const auto at = std::ranges::find_if(renewed, [&key](const EntryPtr& one) { return KeyOf(one->object) == key; });
+    auto next = std::make_shared<Entry>(at != renewed.end() ? **at : *entry);
+    next->quic_shared = shared;
+    if (key.kind == Kind::kListener && TlsOf(next->object) == nullptr) next->tls = shared->server_tls;
+    if (at != renewed.end()) {
+      *at = std::move(next);
+    } else {
+      renewed.push_back(std::move(next));
+    }
+  }
+  return renewed;
+}
+
+// What a dialer is to be told of a listener that shows a certificate of our own making.
+void Supervisor::LogPins(const ChangePlan& plan) const {
+  for (const ChangeResult& result : plan.results) {
+    if (result.after == nullptr || result.action == Action::kUnchanged || result.key.kind != Kind::kListener) continue;
+    if (result.after->quic == nullptr || TlsOf(result.after->object) != nullptr) continue;
+    const auto& own = result.after->tls->own_certificate();
+    if (!own) continue;
+    Log(LogLevel::kInfo, "control", result.key.ToString() + " shows a self-signed certificate",
+        {{"spki", tls::FormatSpkiPin(own->spki)}});
+  }
 }
 
 v1::Object Supervisor::View(const Entry& entry, const MergedReport& report) {
@@ -161,6 +202,7 @@ void Supervisor::Execute(Waiting waiting, ChangePlan plan) {
 
 void Supervisor::OnInForce(const std::shared_ptr<Running>& running, const WorkerReport& gone) {
   LogResults(running->plan, running->manager);
+  LogPins(running->plan);
   // Before Commit, which forgets what the objects that went had counted under earlier incarnations.
   for (const ChangeResult& result : running->plan.results) {
     const bool is_deleted = result.action == Action::kDeleted;
@@ -271,7 +313,7 @@ void Supervisor::CloseSession(std::string id, bool graceful, bool validate_only,
   if (!is_posted) done(RefusalStatus());
 }
 
-absl::StatusOr<std::shared_ptr<const DialerConfig>> Supervisor::ProbeConfig(const ProbeSubject& subject) const {
+absl::StatusOr<std::shared_ptr<const DialerConfig>> Supervisor::ProbeConfig(const ProbeSubject& subject) {
   if (!subject.name.empty()) {
     const EntryPtr entry = table_.Find({Kind::kDialer, subject.name});
     if (entry == nullptr) return NotFound({Kind::kDialer, subject.name});
@@ -284,8 +326,8 @@ absl::StatusOr<std::shared_ptr<const DialerConfig>> Supervisor::ProbeConfig(cons
   dialer.mutable_metadata()->set_name("probe");
   *dialer.mutable_spec() = subject.spec;
   uint64_t incarnation = 0;
-  PlanContext context{&hash_, options_.random, &incarnation, io::UnixNanoseconds(), options_.read_seed_file,
-                      options_.read_file};
+  PlanContext context = MakeContext();
+  context.next_incarnation = &incarnation;
   absl::StatusOr<ChangePlan> plan = MakePlan(ObjectTable(), set, context);
   if (!plan.ok()) return std::move(plan).status();
   return ToDialerConfig(*plan->results.front().after);
@@ -296,6 +338,12 @@ void Supervisor::Probe(ProbeSubject subject, uint32_t attempts, Duration timeout
   const bool is_posted = Post([this, subject, attempts, timeout, on_step] {
     absl::StatusOr<std::shared_ptr<const DialerConfig>> config = ProbeConfig(subject);
     if (!config.ok()) return on_step(config.status());
+    // A probe tells about the far side, whatever the dialer may do now.
+    auto probed = std::make_shared<DialerConfig>(**config);
+    probed->paused = false;
+    probed->min_sessions = 0;
+    probed->max_sessions = UINT32_MAX;
+    config = std::shared_ptr<const DialerConfig>(std::move(probed));
     if (probes_running_ >= kMaxProbes) return on_step(LimitExceeded("probes", kMaxProbes));
     WorkerControl& worker = *options_.workers[next_probe_worker_++ % options_.workers.size()];
     const bool is_asked = worker.Probe({*std::move(config), attempts, timeout}, [this, on_step](ProbeStep step) {
@@ -321,7 +369,7 @@ v1::Daemon Supervisor::DescribeDaemon(const MergedReport& report) const {
   const DaemonFacts& facts = options_.facts;
   v1::Daemon daemon;
   daemon.set_version(facts.version);
-  for (const char* feature : {"tcp", "kcp", "kcp-xray", "tls"}) daemon.add_features(feature);
+  for (const char* feature : {"tcp", "kcp", "kcp-xray", "quic", "tls"}) daemon.add_features(feature);
   *daemon.mutable_start_time() = ToTimestamp(facts.start_unix_ns);
   *daemon.mutable_uptime() = ToProto(io::Now() - facts.started_at);
   daemon.set_udp_gso(facts.udp_gso);

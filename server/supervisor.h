@@ -42,6 +42,8 @@ struct SupervisorOptions {
   std::function<absl::StatusOr<std::string>(const std::string& path, const std::string& field)> read_seed_file;
   ReadFile read_file;                   // of keys and certificates
   Duration reload_interval = std::chrono::seconds(3);  // how often those are looked at
+  QuicIdentity* quic_identity = nullptr;  // outlives it; used on the control thread only; nullptr: no object is of transport QUIC
+  Duration identity_interval = std::chrono::hours(1);  // how often it is renewed
   DaemonFacts facts;
 };
 
@@ -99,13 +101,17 @@ class Supervisor {
   absl::Status RefusalStatus() const;
   void BeginNextChange();
   void LookAtFiles();
+  void RenewIdentity();
+  // Entries of QUIC that share what is not in use any more, with what is.
+  std::vector<EntryPtr> WithRenewedIdentity(std::vector<EntryPtr> renewed) const;
+  void LogPins(const ChangePlan& plan) const;
   v1::Object View(const Entry& entry, const MergedReport& report);
   void Plan(Waiting waiting);
   void Execute(Waiting waiting, ChangePlan plan);
   void OnInForce(const std::shared_ptr<Running>& running, const WorkerReport& gone);
   void AnswerChange(const std::shared_ptr<Running>& running);
   v1::Object ViewOfResult(const Running& running, size_t index, const MergedReport& report);
-  absl::StatusOr<std::shared_ptr<const DialerConfig>> ProbeConfig(const ProbeSubject& subject) const;
+  absl::StatusOr<std::shared_ptr<const DialerConfig>> ProbeConfig(const ProbeSubject& subject);
   v1::Daemon DescribeDaemon(const MergedReport& report) const;
   PlanContext MakeContext();
 

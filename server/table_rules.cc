@@ -10,6 +10,11 @@ bool Covers(const IpAddress& wildcard, const IpAddress& other) {
   return wildcard.is_unspecified() && (wildcard.is_v6() || other.is_v4());
 }
 
+// TCP and UDP ports are apart; KCP and QUIC share those of UDP.
+TableRules::Protocol ProtocolOf(v1::Transport transport) {
+  return transport == v1::TRANSPORT_TCP ? TableRules::Protocol::kTcp : TableRules::Protocol::kUdp;
+}
+
 }  // namespace
 
 TableRules::TableRules(const ObjectTable& table) : table_(table) {
@@ -17,7 +22,7 @@ TableRules::TableRules(const ObjectTable& table) : table_(table) {
     const v1::Listener& listener = entry->object.listener();
     const absl::StatusOr<SocketAddress> address = SocketAddress::Parse(listener.spec().bind());
     if (!address.ok()) continue;
-    claims_[{listener.spec().transport(), address->port}].push_back({listener.metadata().name(), *address});
+    claims_[{ProtocolOf(listener.spec().transport()), address->port}].push_back({listener.metadata().name(), *address});
   }
   for (const EntryPtr& entry : table.OfKind(Kind::kForward)) {
     const v1::Forward& forward = entry->object.forward();
@@ -36,7 +41,7 @@ void TableRules::CheckListener(const Entry& entry, const std::string& prefix, Vi
   const v1::ListenerSpec& spec = listener.spec();
   const absl::StatusOr<SocketAddress> bind = SocketAddress::Parse(spec.bind());
   if (!bind.ok()) return;
-  const auto claims = claims_.find({spec.transport(), bind->port});  // TCP and UDP ports are apart
+  const auto claims = claims_.find({ProtocolOf(spec.transport()), bind->port});
   if (claims == claims_.end()) return;
   for (const Claim& claim : claims->second) {
     if (claim.name == listener.metadata().name() || !AddressesCollide(*bind, claim.address)) continue;

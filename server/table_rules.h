@@ -16,6 +16,8 @@ namespace culvert::server {
 
 class TableRules {
  public:
+  enum class Protocol : uint8_t { kTcp, kUdp };
+
   explicit TableRules(const ObjectTable& table);
 
   // Names referred to exist; a listener carries at most one forward; no two listeners of one protocol claim one address.
@@ -30,7 +32,7 @@ class TableRules {
   void CheckForward(const Entry& entry, const std::string& prefix, Violations& violations) const;
 
   const ObjectTable& table_;
-  std::map<std::pair<v1::Transport, uint16_t>, std::vector<Claim>> claims_;  // by protocol and port
+  std::map<std::pair<Protocol, uint16_t>, std::vector<Claim>> claims_;       // by protocol and port
   std::map<std::string, std::vector<std::string>> forwards_;                 // by listener
 };
 

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "server/validate_quic.h"
 #include "server/validate_tls.h"
 
 namespace culvert::server {
@@ -48,18 +49,34 @@ std::vector<TlsCondition> TlsConditions(const Entry& entry, const std::string& r
 
 TlsCondition SecureCondition(const Entry& entry) {
   constexpr const char* kType = "Secure";
-  const bool is_keyed = entry.kcp != nullptr && !entry.kcp->is_unkeyed();
+  const v1::TlsSpec* spec = TlsOf(entry.object);  // nullptr with TLS: QUIC without a tls block
+  const bool is_quic = entry.quic != nullptr;
+  const v1::QuicSpec* quic = QuicOf(entry.object);
+  const bool is_keyed = is_quic ? quic != nullptr && HasSecretOuterKey(*quic) : entry.kcp != nullptr && !entry.kcp->is_unkeyed();
   if (entry.tls != nullptr) {
-    if (entry.object.has_listener() && !is_keyed && !TlsOf(entry.object)->require_peer_certificate()) {
-      return {kType, Status::STATUS_FALSE, "AnyoneMayConnect", kAnyoneMayConnect};
+    if (entry.object.has_listener() && !is_keyed && (spec == nullptr || !spec->require_peer_certificate())) {
+      return {kType, Status::STATUS_FALSE, "AnyoneMayConnect", is_quic ? kAnyoneMayConnectQuic : kAnyoneMayConnect};
     }
-    if (!IsInsecure(entry)) return {kType, Status::STATUS_TRUE, "Tls", is_keyed ? "TLS 1.3 inside AES-128-GCM" : "TLS 1.3"};
-    const bool is_pinned = TlsOf(entry.object)->pinned_spki_size() > 0;
+    if (!IsInsecure(entry)) {
+      const char* keyed_text = is_quic ? "TLS 1.3 inside an outer key" : "TLS 1.3 inside AES-128-GCM";
+      return {kType, Status::STATUS_TRUE, "Tls", is_keyed ? keyed_text : "TLS 1.3"};
+    }
+    const bool is_pinned = spec != nullptr && spec->pinned_spki_size() > 0;
     return {kType, Status::STATUS_FALSE, "PeerNotVerified",
             is_pinned ? "the peer's certificate is not verified beyond its pin" : "the peer's certificate is not verified"};
   }
   if (is_keyed) return {kType, Status::STATUS_TRUE, "Keyed", "AES-128-GCM"};
   return {kType, Status::STATUS_FALSE, "Unkeyed", "no secret seed: anyone who reaches the port can use it"};
+}
+
+TlsCondition StateKeptCondition(const Entry& entry) {
+  constexpr const char* kType = "StateKept";
+  const std::string& why = entry.quic_shared->why_not_kept;
+  if (why.empty()) return {kType, Status::STATUS_TRUE, "Kept", "the state directory holds them"};
+  const bool shows_own = TlsOf(entry.object) == nullptr;
+  return {kType, Status::STATUS_FALSE, "InMemory",
+          std::string(shows_own ? "the certificate, its pin and the reset key end" : "the reset key ends") +
+              " with this run of the daemon: " + why};
 }
 
 v1::TlsStatus ToTlsStatus(const tls::TlsContext& context, const ObjectCounters& counters) {

@@ -22,8 +22,10 @@ struct TlsCondition {
 
 // `reload_fault`: why changed files were not taken, empty: they were. REQUIRES: the entry has TLS.
 std::vector<TlsCondition> TlsConditions(const Entry& entry, const std::string& reload_fault, int64_t now_unix_ns);
-// "Secure": who can tell the peer from an attacker, and by what. REQUIRES: the entry is of transport KCP.
+// "Secure": who can tell the peer from an attacker, and by what. REQUIRES: the entry is of transport KCP or QUIC.
 TlsCondition SecureCondition(const Entry& entry);
+// "StateKept": whether certificate and keys of QUIC outlive the daemon. REQUIRES: a listener of transport QUIC.
+TlsCondition StateKeptCondition(const Entry& entry);
 
 v1::TlsStatus ToTlsStatus(const tls::TlsContext& context, const ObjectCounters& counters);
 

@@ -6,6 +6,7 @@
 #include "server/message_walk.h"
 #include "server/object_kind.h"
 #include "server/validate.h"
+#include "server/validate_quic.h"
 #include "server/validate_tls.h"
 
 namespace culvert::server {
@@ -53,17 +54,30 @@ void CheckKcp(const v1::KcpSpec& kcp, bool insecure, bool has_tls, const std::st
   if (kcp.has_seed() && !kcp.seed().empty()) WarnOfShortSeed(kcp.seed().size(), JoinPath(path, "seed"), warnings);
 }
 
+// nullptr: none that we know.
+const char* NameOf(v1::Transport transport) {
+  switch (transport) {
+    case v1::TRANSPORT_TCP: return "TCP";
+    case v1::TRANSPORT_KCP: return "KCP";
+    case v1::TRANSPORT_QUIC: return "QUIC";
+    default: return nullptr;
+  }
+}
+
 // What listener and dialer specs have in common.
 template <typename Spec>
 void CheckTransport(const Spec& spec, const std::string& prefix, Violations& violations,
                     std::vector<v1::Warning>& warnings) {
-  if (spec.transport() == v1::TRANSPORT_TCP && spec.has_kcp()) {
-    Add(violations, prefix, "kcp", "belongs to transport KCP, but the transport is TCP");
-  }
+  const char* transport = NameOf(spec.transport());
+  if (transport == nullptr) return;  // said already
+  const auto refuse = [&](const char* block, const char* owner) {
+    Add(violations, prefix, block, absl::StrFormat("belongs to transport %s, but the transport is %s", owner, transport));
+  };
+  if (spec.has_kcp() && spec.transport() != v1::TRANSPORT_KCP) refuse("kcp", "KCP");
+  if (spec.has_quic() && spec.transport() != v1::TRANSPORT_QUIC) refuse("quic", "QUIC");
+  if (spec.has_tls() && spec.transport() == v1::TRANSPORT_TCP) refuse("tls", "KCP or QUIC");
   if (spec.transport() == v1::TRANSPORT_KCP) {
     CheckKcp(spec.kcp(), spec.insecure(), spec.has_tls(), prefix, violations, warnings);
-  } else if (spec.has_tls()) {
-    Add(violations, prefix, "tls", "belongs to transport KCP, but the transport is TCP");
   }
 }
 
@@ -76,9 +90,10 @@ void CheckDialer(const v1::DialerSpec& spec, const std::string& prefix, Violatio
                  std::vector<v1::Warning>& warnings) {
   CheckTransport(spec, prefix, violations, warnings);
   if (HasKcpTls(spec)) CheckDialerTls(spec.tls(), spec.insecure(), JoinPath(prefix, "tls"), violations, warnings);
-  if (spec.min_sessions() != 0) {
-    Add(violations, prefix, "min_sessions",
-        absl::StrFormat("%d is not 0: sessions are opened when streams need them", spec.min_sessions()));
+  if (spec.transport() == v1::TRANSPORT_QUIC) {
+    CheckQuicDialer(spec, prefix, violations, warnings);
+  } else {
+    CheckNoQuic(spec, prefix, violations);
   }
 }
 
@@ -93,6 +108,7 @@ void CheckListener(const v1::ListenerSpec& spec, const std::string& prefix, Viol
       Warn(warnings, JoinPath(tls, "require_peer_certificate"), "ANYONE_MAY_CONNECT", kAnyoneMayConnect);
     }
   }
+  if (spec.transport() == v1::TRANSPORT_QUIC) CheckQuicListener(spec, prefix, violations, warnings);
   if (!spec.socket().bind_address().empty()) {
     Add(violations, prefix, "socket.bind_address", "belongs to dialers; a listener has bind");
   }

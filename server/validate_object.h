@@ -12,7 +12,7 @@
 namespace culvert::server {
 
 // Checks an object by itself: names it refers to and addresses others hold are judged with the whole table (change_plan.h).
-// Warnings: SEED_SHORT, INSECURE, XTLS_WITHOUT_DIRECT_COPY.
+// Warnings: SEED_SHORT, INSECURE, ANYONE_MAY_CONNECT, XTLS_WITHOUT_DIRECT_COPY, and those of validate_quic.h.
 void ValidateObject(const v1::Object& object, const std::string& prefix, Violations& violations,
                     std::vector<v1::Warning>& warnings);
 

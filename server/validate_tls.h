@@ -11,7 +11,7 @@
 
 namespace culvert::server {
 
-// `path`: of the block, "spec.tls". The transport is KCP. Warnings: XTLS_WITHOUT_DIRECT_COPY, INSECURE.
+// `path`: of the block, "spec.tls". The transport is KCP or QUIC. Warnings: XTLS_WITHOUT_DIRECT_COPY, INSECURE.
 void CheckListenerTls(const v1::TlsSpec& tls, const std::string& path, Violations& violations,
                       std::vector<v1::Warning>& warnings);
 void CheckDialerTls(const v1::TlsSpec& tls, bool insecure, const std::string& path, Violations& violations,
@@ -23,5 +23,7 @@ inline constexpr char kNoDirectCopy[] =
 // And of a listener that nobody needs anything to get in at.
 inline constexpr char kAnyoneMayConnect[] =
     "neither a secret seed nor require_peer_certificate: anyone who reaches the port can use it";
+inline constexpr char kAnyoneMayConnectQuic[] =
+    "neither a secret outer key nor tls with require_peer_certificate: anyone who reaches the port can use it";
 
 }  // namespace culvert::server

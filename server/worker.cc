@@ -15,6 +15,7 @@
 #include "core/io/monotonic_clock.h"
 #include "server/data_plane.h"
 #include "server/worker_context.h"
+#include "server/worker_directory.h"
 
 namespace culvert::server {
 namespace {
@@ -28,11 +29,13 @@ class Worker final : public WorkerControl, private io::IoHandler {
     context_.index = options.index;
     context_.resolver = options.resolver;
     context_.session_counts = options.session_counts;
+    context_.directory = options.directory;
     context_.random = &random_;
   }
   ~Worker() override {
     BeginStop(Duration::zero());
     Join();
+    if (context_.directory != nullptr) context_.directory->Unregister(context_.index);
   }
 
   absl::Status Start() {
@@ -43,6 +46,12 @@ class Worker final : public WorkerControl, private io::IoHandler {
       thread_ = std::thread([this] { Run(); });
     } catch (const std::system_error& error) {
       return absl::InternalError(std::string("start a worker thread: ") + error.what());
+    }
+    if (context_.directory != nullptr) {
+      // Nothing runs once the mailbox is closed and drained, so `this` is good in both.
+      context_.directory->Register(
+          context_.index, [mailbox = context_.mailbox](std::function<void()> task) { return mailbox->Post(std::move(task)); },
+          [this](HandoverBatch& batch) { plane_->OnHandedOver(batch); });
     }
     return absl::OkStatus();
   }

@@ -60,6 +60,7 @@ struct ObjectCounters {
   uint64_t opened = 0, closed = 0, failed = 0, active = 0;  // sessions, or a forward's streams
   uint64_t tls_handshakes = 0, tls_resumed = 0, tls_failed = 0;  // done, resumed among them, failed
   std::array<uint64_t, kDropReasonCount> dropped{};         // UDP listeners and dialers
+  uint64_t lost_handovers = 0;  // QUIC: datagrams for another worker's connection that it could not be given
   ObjectCounters& operator+=(const ObjectCounters& other);
 };
 
@@ -128,11 +129,14 @@ class WorkerControl {
 
 class Resolver;
 class SessionCounts;
+class WorkerDirectory;
 
 struct WorkerOptions {
   uint32_t index = 0;
-  Resolver* resolver = nullptr;             // both must outlive the worker
+  Resolver* resolver = nullptr;             // this and the next must outlive the worker
   SessionCounts* session_counts = nullptr;
+  // Through which workers hand datagrams to each other: one for all of them, outlives them. nullptr: for a single worker.
+  WorkerDirectory* directory = nullptr;
 };
 
 // Starts the thread. Errors: INTERNAL when the system refuses a thread, epoll set or eventfd.

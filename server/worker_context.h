@@ -16,11 +16,12 @@
 
 namespace culvert::server {
 
-class Dial;
 class EndpointDriver;
+class NameRequest;
 class Resolver;
 class SessionCounts;
 class SessionRegistry;
+class WorkerDirectory;
 
 struct WorkerContext {
   uint32_t index = 0;
@@ -29,11 +30,12 @@ struct WorkerContext {
   RandomSource* random = nullptr;
   Resolver* resolver = nullptr;
   SessionCounts* session_counts = nullptr;
+  WorkerDirectory* directory = nullptr;          // of the other workers; nullptr: there are none
   TimePoint now{};
   TimerQueue timers;
   SessionRegistry* sessions = nullptr;
   std::vector<EndpointDriver*> dirty_drivers;    // to be settled in this iteration
-  SlotMap<Dial*> resolving_dials;                // who waits for an answer of the resolver
+  SlotMap<NameRequest*> name_requests;           // who waits for an answer of the resolver
   TlsHandshake::TurnQueue handshakes;
   io::ReceiveBatch receive_batch;                // for all sockets, one after the other
   std::vector<uint8_t> scratch = std::vector<uint8_t>(256 << 10);  // where TCP data is read to, and TLS opened

@@ -26,16 +26,26 @@ namespace culvert::cli {
 namespace {
 
 Table RateTable(const RateFrame& frame, size_t most_rows) {
-  Table table({"SESSION", "OWNER", "REMOTE", "RTT", "RX/s", "TX/s", "LOSS", "RETRANSMIT", "WASTE"});
+  // Columns of QUIC where there is some.
+  const bool has_quic = std::ranges::any_of(
+      frame.sessions, [](const SessionRate& rate) { return rate.session.transport() == v1::TRANSPORT_QUIC; });
+  std::vector<std::string> headers = {"SESSION", "OWNER", "REMOTE", "RTT", "RX/s", "TX/s", "LOSS", "RETRANSMIT", "WASTE"};
+  if (has_quic) headers.insert(headers.end(), {"STREAMS", "MIGRATIONS"});
+  Table table(std::move(headers));
   for (const SessionRate& rate : frame.sessions) {
     if (most_rows-- == 0) break;
     const v1::PathStats& path = rate.session.path();
-    table.Add({SessionId(rate.session), OwnerOf(rate.session), Visible(rate.session.remote_address()),
-               path.has_smoothed_rtt() ? HumanLatency(path.smoothed_rtt()) : "-",
-               rate.has_rates ? HumanBitRate(rate.rx_bytes_per_second) : "-",
-               rate.has_rates ? HumanBitRate(rate.tx_bytes_per_second) : "-", HumanShare(rate.loss),
-               HumanShare(rate.retransmit),
-               path.waste_ratio() > 0 ? absl::StrFormat("%.2f", path.waste_ratio()) : "-"});
+    std::vector<Cell> row = {SessionId(rate.session),
+                             OwnerOf(rate.session),
+                             Visible(rate.session.remote_address()),
+                             path.has_smoothed_rtt() ? HumanLatency(path.smoothed_rtt()) : "-",
+                             rate.has_rates ? HumanBitRate(rate.rx_bytes_per_second) : "-",
+                             rate.has_rates ? HumanBitRate(rate.tx_bytes_per_second) : "-",
+                             HumanShare(rate.loss),
+                             HumanShare(rate.retransmit),
+                             path.waste_ratio() > 0 ? absl::StrFormat("%.2f", path.waste_ratio()) : "-"};
+    if (has_quic) row.insert(row.end(), {StreamsCell(rate.session), MigrationsCell(rate.session)});
+    table.Add(std::move(row));
   }
   return table;
 }

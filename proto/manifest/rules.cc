@@ -95,7 +95,7 @@ class Checker {
   void CheckRange(const v1::FieldRules& rules, const Message& message, const FieldDescriptor* field,
                   const std::string& path) {
     const std::optional<double> value = Measure(message, field);
-    // min 0 with max 0 reads as "no bound"; so the daemon alone refuses a dialer that wants min_sessions.
+    // min 0 with max 0 reads as "no bound".
     const bool bounded = rules.min() != 0 || rules.max() != 0;
     if (!value || !bounded) return;
     if (*value < static_cast<double>(rules.min()) || *value > static_cast<double>(rules.max())) {

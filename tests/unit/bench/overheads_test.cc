@@ -26,6 +26,15 @@ TEST(Overheads, OfTcpAndKcptun) {
   EXPECT_NEAR(KcptunPacket(10, 3).share(), 1298.0 / 1378 * 10 / 13, 0.001);
 }
 
+TEST(Overheads, OfQuicAreThoseOfAShortHeaderAndAStreamFrame) {
+  EXPECT_EQ(QuicPacket(kCulvertQuicDatagram).payload_bytes, 1413);
+  EXPECT_EQ(QuicPacket(kCulvertQuicDatagram).ip_bytes, 1480);
+  // Inside the wrapper (12 + 16) as much as a path of 1500 bytes takes.
+  EXPECT_EQ(QuicPacket(kWrappedQuicDatagram, kQuicWrapper).payload_bytes, 1405);
+  EXPECT_EQ(QuicPacket(kWrappedQuicDatagram, kQuicWrapper).ip_bytes, 1500);
+  EXPECT_EQ(QuicPacket(kV2rayQuicDatagram).ip_bytes, 1308);
+}
+
 TEST(Overheads, OfTlsAre22BytesARecord) {
   EXPECT_NEAR(InTlsRecords(TcpPacket()).share() / TcpPacket().share(), 16384.0 / 16406, 1e-12);
 }

@@ -86,12 +86,28 @@ TEST(Dial, DescribesATarget) {
   EXPECT_TRUE(spec.insecure());
 }
 
+TEST(Dial, DescribesAQuicTarget) {
+  FakeDaemon daemon;
+  Append(daemon.probe_steps, Good(1, 41));
+  const Answer answer =
+      daemon.Run({"dial", "site-b.example:4433", "--transport", "QUIC", "--set", "quic.outer.security=AES_128_GCM", "--set",
+                  "quic.outer.key_file=/key", "--set", "quic.migration=false", "--set", "tls.pinned_spki=sha256/A,sha256/B"});
+  EXPECT_EQ(answer.code, 0) << answer.err;
+  const v1::DialerSpec& spec = daemon.last_probe.spec();
+  EXPECT_EQ(spec.transport(), v1::TRANSPORT_QUIC);
+  EXPECT_EQ(spec.quic().outer().security(), v1::OUTER_SECURITY_AES_128_GCM);
+  EXPECT_EQ(spec.quic().outer().key_file(), "/key");
+  EXPECT_TRUE(spec.quic().has_migration());
+  EXPECT_FALSE(spec.quic().migration());
+  EXPECT_EQ(spec.tls().pinned_spki_size(), 2);
+}
+
 TEST(Dial, SaysWhatIsWrong) {
   FakeDaemon daemon;
   const std::pair<std::vector<std::string>, std::string> rows[] = {
       {{"dial"}, "error: a dialer or HOST:PORT is wanted\n"},
-      {{"dial", "h:1"}, "error: --transport is wanted: KCP or TCP\n"},
-      {{"dial", "h:1", "--transport", "QUIC"}, "error: --transport: \"QUIC\" is not one of TCP, KCP\n"},
+      {{"dial", "h:1"}, "error: --transport is wanted: KCP, QUIC or TCP\n"},
+      {{"dial", "h:1", "--transport", "UDP"}, "error: --transport: \"UDP\" is not one of TCP, KCP, QUIC\n"},
       {{"dial", "h:1", "--transport", "KCP", "--set", "kcp.mtu=1"},
        "error: --set kcp.mtu: unknown field (did you mean mtu_bytes?)\n"},
       {{"dial", "h:1", "--transport", "KCP", "--set", "x"}, "error: --set: PATH=VALUE is wanted\n"},

@@ -74,10 +74,27 @@ TEST_F(GetTest, ShowsOneSeveralAndWide) {
   EXPECT_EQ(daemon_.Run({"get", "ses", "-o", "wide"}).out,
             "NAME    TRANSPORT  OWNER       REMOTE             STATE   RTT    RX  TX  FORWARD  CWND  IN-FLIGHT  LOSS  "
             "RETRANSMIT  WASTE  "
-            "LIMITED-BY  WORKER  TLS     PEER    AGE\n"
+            "LIMITED-BY  STREAMS  MIGRATIONS  WORKER  TLS     PEER    AGE\n"
             "k3f9q2  KCP        lsn/kcp-in  203.0.113.7:52110  ACTIVE  112ms  0B  0B  <none>   0B    0B         0.4%  "
             "0.0%        1.02   "
-            "CONGESTION  0       <none>  <none>  41m\n");
+            "CONGESTION  -        -           0       <none>  <none>  41m\n");
+}
+
+TEST_F(GetTest, ShowsWhatOnlyQuicHas) {
+  daemon_.sessions[0].set_transport(v1::TRANSPORT_QUIC);
+  daemon_.sessions[0].set_open_streams(3);
+  daemon_.sessions[0].set_max_streams(32);
+  daemon_.sessions[0].mutable_path()->set_migrations(2);
+  const std::string sessions = daemon_.Run({"get", "ses", "-o", "wide"}).out;
+  EXPECT_NE(sessions.find("CONGESTION  3/32     2           0"), std::string::npos) << sessions;
+  EXPECT_NE(daemon_.Run({"get", "ses", "-o", "json"}).out.find("\"openStreams\": 3"), std::string::npos);
+  v1::Listener& listener = daemon_.listeners[0];
+  listener.mutable_spec()->set_transport(v1::TRANSPORT_QUIC);
+  listener.mutable_spec()->clear_kcp();
+  listener.mutable_spec()->mutable_quic()->mutable_outer()->set_header(v1::PACKET_HEADER_UTP);
+  listener.mutable_status()->mutable_tls()->set_spki_pin("sha256/pin");
+  const std::string listeners = daemon_.Run({"get", "lsn/a", "-o", "wide", "--no-headers"}).out;
+  EXPECT_NE(listeners.find("0.0.0.0:4000  UTP  yes  no  no  0  sha256/pin  <none>"), std::string::npos) << listeners;
 }
 
 TEST_F(GetTest, PrintsNames) {

@@ -39,6 +39,22 @@ TEST(Top, ShowsFramesWithRatesOnAPipe) {
   EXPECT_EQ(daemon.last_watch.interval().seconds(), 1);
 }
 
+TEST(Top, ShowsStreamsAndMigrationsWhereThereIsQuic) {
+  FakeDaemon daemon;
+  daemon.stats = {Frame(1, 0, 0), Frame(2, 1, 1)};
+  for (v1::WatchStatsResponse& frame : daemon.stats) {
+    v1::Session& session = *frame.mutable_samples(0);
+    session.set_transport(v1::TRANSPORT_QUIC);
+    session.set_open_streams(3);
+    session.set_max_streams(100);
+    session.mutable_path()->set_migrations(1);
+  }
+  const std::string out = daemon.Run({"top", "-n", "1"}).out;
+  EXPECT_NE(out.find("WASTE  STREAMS  MIGRATIONS\n"), std::string::npos) << out;
+  EXPECT_NE(out.find("1.02   3/100    1\n"), std::string::npos) << out;
+  EXPECT_NE(out.find("1.02   -        -\n"), std::string::npos) << out;
+}
+
 TEST(Top, SortsAndFilters) {
   FakeDaemon daemon;
   daemon.stats = {Frame(1, 0, 0), Frame(2, 1, 1)};

@@ -120,7 +120,12 @@ const Row kRows[] = {
     {"UnknownCamel", Spec("  kcp:\n    mtuByte: 1350\n"),
      "f.yaml:7: spec.kcp.mtuByte: unknown field (did you mean mtu_bytes?)"},
     {"FieldOfAnotherKind", Spec("  targets: [\"a:1\"]\n"), "f.yaml:6: spec.targets: unknown field"},
-    {"RemovedQuic", Spec("  quic: {}\n"), "f.yaml:6: spec.quic: unknown field"},
+    {"UnknownBlock", Spec("  udp: {}\n"), "f.yaml:6: spec.udp: unknown field"},
+    {"UnknownFieldOfQuic", Spec("  quic:\n    outer: {securty: NONE}\n"),
+     "f.yaml:7: spec.quic.outer.securty: unknown field (did you mean security?)"},
+    {"UnknownOuterSecurity", Spec("  quic:\n    outer: {security: aes-128-cgm}\n"),
+     "f.yaml:7: spec.quic.outer.security: \"aes-128-cgm\" is not one of NONE, AES_128_GCM, CHACHA20_POLY1305 "
+     "(did you mean AES_128_GCM?)"},
     {"MergeKey", Spec("  <<: {bind: x}\n"), "f.yaml:6: spec.<<: unknown field"},
     {"BothSpellings", Spec("  max_sessions: 1\n  maxSessions: 2\n"),
      "f.yaml:7: spec.max_sessions: stands twice, first on line 6"},
@@ -158,9 +163,9 @@ const Row kRows[] = {
     {"EnumNumber", Spec("  kcp:\n    congestion_control: 1\n"),
      "f.yaml:7: spec.kcp.congestion_control: \"1\" is not one of BBR, CUBIC, FIXED_RATE"},
     {"EnumIsBool", "apiVersion: culvert/v1\nkind: Listener\nmetadata: {name: a}\nspec:\n  transport: true\n",
-     "f.yaml:5: spec.transport: \"true\" is not one of TCP, KCP"},
-    {"EnumReserved", "apiVersion: culvert/v1\nkind: Listener\nmetadata: {name: a}\nspec:\n  transport: QUIC\n",
-     "f.yaml:5: spec.transport: \"QUIC\" is not one of TCP, KCP"},
+     "f.yaml:5: spec.transport: \"true\" is not one of TCP, KCP, QUIC"},
+    {"EnumReserved", "apiVersion: culvert/v1\nkind: Listener\nmetadata: {name: a}\nspec:\n  transport: UDP\n",
+     "f.yaml:5: spec.transport: \"UDP\" is not one of TCP, KCP, QUIC"},
 
     // Booleans: only true and false, so that a text never turns into one.
     {"BoolYes", Spec("  insecure: yes\n"), "f.yaml:6: spec.insecure: \"yes\" is not true or false"},

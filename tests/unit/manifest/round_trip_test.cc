@@ -47,6 +47,22 @@ TEST(RoundTrip, KeepsEverythingThatAFileMaySay) {
   EXPECT_EQ(ToYaml((*parsed)[0].object), yaml);
 }
 
+TEST(RoundTrip, KeepsWhatIsFalseOnPurpose) {
+  const std::string text =
+      "apiVersion: culvert/v1\nkind: Dialer\nmetadata:\n  name: d\nspec:\n  transport: QUIC\n  targets:\n    - far.example:4433\n"
+      "  quic:\n    outer:\n      security: CHACHA20_POLY1305\n      key_file: key\n      header: DTLS\n"
+      "    idle_timeout: 20s\n    datagrams: false\n    migration: false\n  backoff_min: 50ms\n";
+  const auto parsed = Parse(text, "f", "/etc/culvert");
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  const v1::Object& object = (*parsed)[0].object;
+  const v1::QuicSpec& quic = object.dialer().spec().quic();
+  EXPECT_TRUE(quic.has_datagrams() && !quic.datagrams());
+  EXPECT_EQ(quic.outer().key_file(), "/etc/culvert/key");
+  const auto again = Parse(ToYaml(object), "f", "");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(object, (*again)[0].object)) << ToYaml(object);
+}
+
 TEST(RoundTrip, HasAStableForm) {
   v1::Object object;
   v1::Dialer& dialer = *object.mutable_dialer();

@@ -107,7 +107,7 @@ class FakeBinder final : public SocketBinder {
     if (address.port != 0) bound.insert(spec.bind());
     if (address.port == 0) address.port = 50000;
     std::optional<io::UdpSocket::Granted> granted;
-    if (spec.transport() == v1::TRANSPORT_KCP) granted = {.receive_buffer_bytes = 212992, .send_buffer_bytes = 8 << 20};
+    if (spec.transport() != v1::TRANSPORT_TCP) granted = {.receive_buffer_bytes = 212992, .send_buffer_bytes = 8 << 20};
     return std::make_unique<Bound>(*this, spec.bind(), address, granted);
   }
 

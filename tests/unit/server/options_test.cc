@@ -38,13 +38,24 @@ TEST(OptionsTest, TakesWhatIsGiven) {
   EXPECT_EQ(std::get<Options>(Parse({"--control", "unix:///tmp/c.sock"})).control_path, "/tmp/c.sock");
 }
 
+TEST(OptionsTest, StateGoesToTheSystemsFolderOrTheUsers) {
+  const Options by_default = std::get<Options>(Parse({}, {.is_root = true, .state_home = "/home/u/.local/state"}));
+  EXPECT_THAT(by_default.state_dirs, ElementsAre("/var/lib/culvertd", "/home/u/.local/state/culvertd"));
+  EXPECT_FALSE(by_default.state_dir_is_given);
+  EXPECT_THAT(std::get<Options>(Parse({})).state_dirs, ElementsAre("/var/lib/culvertd"));
+  const Options given = std::get<Options>(Parse({"--state-dir", "/srv/culvert"}));
+  EXPECT_THAT(given.state_dirs, ElementsAre("/srv/culvert"));
+  EXPECT_TRUE(given.state_dir_is_given);
+  EXPECT_TRUE(std::get<Options>(Parse({"--state-dir", "none"})).state_dirs.empty());
+}
+
 TEST(OptionsTest, BadUsageIsExitStatus2AndNamesTheFlag) {
   const std::vector<std::pair<std::vector<const char*>, const char*>> cases = {
       {{"--control", "/tmp/c.sock"}, "--control"},  {{"--control", "unix:"}, "--control"},
       {{"--control", "tcp:1.2.3.4:5"}, "--control"}, {{"--workers", "0"}, "--workers"},
       {{"--workers", "many"}, "--workers"},          {{"--drain-timeout", "soon"}, "--drain-timeout"},
       {{"--drain-timeout", "2h"}, "--drain-timeout"}, {{"--log-format", "xml"}, "--log-format"},
-      {{"--log-level", "loud"}, "--log-level"},      {{"--state-dir", "/var/lib/culvertd"}, "--state-dir"},
+      {{"--log-level", "loud"}, "--log-level"},      {{"--state-dir", "state"}, "--state-dir"},
       {{"--bogus"}, "--bogus"},                      {{"extra"}, "extra"}};
   for (const auto& [arguments, name] : cases) {
     const auto parsed = Parse(arguments);

@@ -320,6 +320,18 @@ TEST_F(PumpTest, AResetAfterAFinishedUploadStillDeliversIt) {
   EXPECT_EQ(kcp.ending, "close");
 }
 
+TEST_F(PumpTest, ASideThatFinishedBeforeItsSessionWasLostIsNoCut) {
+  // Both are seen in one look.
+  Pump pump(tcp, tcp2, options, now);
+  tcp2.incoming = "the whole answer";
+  tcp2.peer_finished = true;
+  tcp2.broken = true;
+  EXPECT_FALSE(pump.Run(now));
+  EXPECT_TRUE(pump.is_done());
+  EXPECT_EQ(tcp.outgoing, "the whole answer");
+  EXPECT_EQ(tcp.ending, "close");
+}
+
 TEST_F(PumpTest, BytesThatArrivedBeforeAnEndAreDeliveredWithIt) {
   Pump pump(kcp, tcp, options, now);
   kcp.incoming = std::string(Pump::kTurnBytes + 1, 'x');

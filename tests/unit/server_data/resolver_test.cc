@@ -70,6 +70,8 @@ TEST(Resolver, KeepsGoodAnswersForAWhile) {
   EXPECT_EQ(resolver.ResolveNow("db.example"), Loopback());
   seconds = 29;
   EXPECT_TRUE(resolver.ResolveNow("db.example"));
+  EXPECT_TRUE(resolver.ResolveNow("db.example", std::chrono::seconds(29)));
+  EXPECT_FALSE(resolver.ResolveNow("db.example", std::chrono::seconds(28)));
   seconds = 30;
   EXPECT_FALSE(resolver.ResolveNow("db.example"));
   EXPECT_EQ(lookups, 1);

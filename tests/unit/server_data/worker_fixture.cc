@@ -5,13 +5,23 @@
 #include <thread>
 #include <utility>
 
+#include "core/crypto/system_random.h"
 #include "core/io/monotonic_clock.h"
+#include "tests/testing/certificate_maker.h"
 
 namespace culvert::server {
 
+using culvert::testing::Certificate;
+using culvert::testing::MakeCa;
+using culvert::testing::MakeLeaf;
 using std::chrono::seconds;
 
 namespace {
+
+const Certificate& QuicCa() {
+  static const Certificate ca = MakeCa("test CA");
+  return ca;
+}
 
 template <typename Config>
 Config& FindByName(std::vector<Config>& configs, const std::string& name) {
@@ -41,7 +51,7 @@ std::vector<std::shared_ptr<const Config>> Shared(const std::vector<Config>& con
 void WorkerFixture::StartWorkers(uint32_t count) {
   resolver_ = std::make_unique<Resolver>();
   for (uint32_t i = 0; i < count; ++i) {
-    auto worker = StartWorker({.index = i, .resolver = resolver_.get(), .session_counts = &session_counts_});
+    auto worker = StartWorker({.index = i, .resolver = resolver_.get(), .session_counts = &session_counts_, .directory = &directory_});
     ASSERT_TRUE(worker.ok()) << worker.status();
     workers_.push_back(*std::move(worker));
   }
@@ -61,7 +71,7 @@ std::shared_ptr<const kcp::KcpConfig> WorkerFixture::MakeKcp(const std::string& 
 }
 
 SocketAddress WorkerFixture::AddTcpListener(const std::string& name) {
-  auto group = io::TcpListenSocket::BindGroup({.bind = {IpAddress::LoopbackV4(), 0}}, workers_.size());
+  auto group = io::TcpListenSocket::BindGroup({.bind = {local_, 0}}, workers_.size());
   EXPECT_TRUE(group.ok()) << group.status();
   ListenerConfig& config = New(listeners_, name);
   config.bind = group->front().local_address();
@@ -74,20 +84,75 @@ SocketAddress WorkerFixture::AddTcpListener(const std::string& name) {
   return config.bind;
 }
 
-SocketAddress WorkerFixture::AddKcpListener(const std::string& name, const std::string& seed) {
-  auto group = io::UdpSocket::BindGroup({.bind = {IpAddress::LoopbackV4(), 0}}, workers_.size());
+SocketAddress WorkerFixture::BindUdp(const ObjectId& listener) {
+  auto group = io::UdpSocket::BindGroup({.bind = {local_, 0}}, workers_.size());
   EXPECT_TRUE(group.ok()) << group.status();
-  ListenerConfig& config = New(listeners_, name);
-  config.transport = Transport::kKcp;
-  config.bind = group->front().local_address();
-  config.kcp = MakeKcp(seed);
+  const SocketAddress bound = group->front().local_address();
   for (size_t i = 0; i < workers_.size(); ++i) {
     ListenerSocket socket;
-    socket.listener = config.id;
+    socket.listener = listener;
     socket.udp = std::move((*group)[i]);
     new_sockets_[i].push_back(std::move(socket));
   }
+  return bound;
+}
+
+SocketAddress WorkerFixture::AddKcpListener(const std::string& name, const std::string& seed) {
+  ListenerConfig& config = New(listeners_, name);
+  config.transport = Transport::kKcp;
+  config.bind = BindUdp(config.id);
+  config.kcp = MakeKcp(seed);
   return config.bind;
+}
+
+std::shared_ptr<quic::EndpointKeys> WorkerFixture::Keys() {
+  SystemRandom random;
+  if (keys_ == nullptr) keys_ = quic::EndpointKeys::Generate(random, io::UnixNanoseconds() / 1'000'000'000);
+  return keys_;
+}
+
+std::shared_ptr<const tls::TlsContext> WorkerFixture::QuicServerTls(bool wants_certificate) {
+  static const Certificate leaf = MakeLeaf(QuicCa(), {"127.0.0.1"});
+  tls::TlsOptions options;
+  options.role = tls::Role::kServer;
+  options.certificate_pem = leaf.chain_pem;
+  options.private_key_pem = AsBytes(leaf.private_key_pem);
+  options.require_peer_certificate = wants_certificate;
+  if (wants_certificate) options.trust_pem = QuicCa().certificate_pem;
+  options.alpn = {"h2", "http/1.1"};
+  return *tls::TlsContext::Create(options);
+}
+
+std::shared_ptr<const tls::TlsContext> WorkerFixture::QuicClientTls(bool has_certificate) {
+  static const Certificate leaf = MakeLeaf(QuicCa(), {"near.example"});
+  tls::TlsOptions options;
+  if (has_certificate) {
+    options.certificate_pem = leaf.chain_pem;
+    options.private_key_pem = AsBytes(leaf.private_key_pem);
+  }
+  options.trust_pem = QuicCa().certificate_pem;
+  options.alpn = {"h2", "http/1.1"};
+  return *tls::TlsContext::Create(options);
+}
+
+SocketAddress WorkerFixture::AddQuicListener(const std::string& name, const quic::QuicOptions& options) {
+  ListenerConfig& config = New(listeners_, name);
+  config.transport = Transport::kQuic;
+  config.bind = BindUdp(config.id);
+  config.quic = *quic::QuicConfig::Create(options);
+  config.quic_keys = Keys();
+  config.tls = QuicServerTls();
+  return config.bind;
+}
+
+void WorkerFixture::AddQuicDialer(const std::string& name, const SocketAddress& target, const quic::QuicOptions& options) {
+  DialerConfig& config = New(dialers_, name);
+  config.transport = Transport::kQuic;
+  config.targets = {{target.ip.ToString(), target.port}};
+  config.quic = *quic::QuicConfig::Create(options);
+  config.quic_keys = Keys();
+  config.tls = QuicClientTls();
+  config.tls_server_name = "127.0.0.1";
 }
 
 void WorkerFixture::AddKcpDialer(const std::string& name, const SocketAddress& target, const std::string& seed) {
@@ -118,6 +183,14 @@ SocketAddress WorkerFixture::AddTunnel(const SocketAddress& destination) {
   AddKcpDialer("far", AddKcpListener("kcp"));
   AddForward("near", "in", "far");
   AddDirectForward("out", "kcp", destination);
+  return in;
+}
+
+SocketAddress WorkerFixture::AddQuicTunnel(const SocketAddress& destination, const quic::QuicOptions& listener_options) {
+  const SocketAddress in = AddTcpListener("in");
+  AddQuicDialer("far", AddQuicListener("quic", listener_options));
+  AddForward("near", "in", "far");
+  AddDirectForward("out", "quic", destination);
   return in;
 }
 

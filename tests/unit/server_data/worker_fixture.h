@@ -11,6 +11,7 @@
 #include "server/resolver.h"
 #include "server/session_counts.h"
 #include "server/worker.h"
+#include "server/worker_directory.h"
 #include "tests/testing/tcp_server.h"
 #include "tests/testing/tcp_stream.h"
 
@@ -28,12 +29,18 @@ class WorkerFixture : public ::testing::Test {
   SocketAddress AddTcpListener(const std::string& name);
   SocketAddress AddKcpListener(const std::string& name, const std::string& seed = "seed");
   void AddKcpDialer(const std::string& name, const SocketAddress& target, const std::string& seed = "seed");
+  // Both with certificates of the fixture's CA; the server's is for 127.0.0.1.
+  SocketAddress AddQuicListener(const std::string& name, const quic::QuicOptions& options = {});
+  void AddQuicDialer(const std::string& name, const SocketAddress& target, const quic::QuicOptions& options = {});
   void AddTcpDialer(const std::string& name, const std::vector<HostPort>& targets);
   void AddForward(const std::string& name, const std::string& listener, const std::string& dialer);
   void AddDirectForward(const std::string& name, const std::string& listener, const SocketAddress& destination);
 
   // Listener "in" (TCP) → dialer "far" (KCP) → listener "kcp" → `destination`. Returns the address of "in".
   SocketAddress AddTunnel(const SocketAddress& destination);
+
+  // The same over QUIC; the listener is "quic".
+  SocketAddress AddQuicTunnel(const SocketAddress& destination, const quic::QuicOptions& listener_options = {});
 
   // Makes the wanted routing real on all workers and returns their final counters of what went.
   std::vector<WorkerReport> Apply();
@@ -56,17 +63,28 @@ class WorkerFixture : public ::testing::Test {
   static bool Eventually(const std::function<bool()>& condition);
 
   static std::shared_ptr<const kcp::KcpConfig> MakeKcp(const std::string& seed);
+  // A server of the fixture's CA. `wants_certificate`: of clients.
+  static std::shared_ptr<const tls::TlsContext> QuicServerTls(bool wants_certificate = false);
+  // A client that trusts the fixture's CA. `has_certificate`: one of that CA.
+  static std::shared_ptr<const tls::TlsContext> QuicClientTls(bool has_certificate = false);
   // Sends everything back, ends when the client does.
   static void Echo(Stream& stream);
 
+  IpAddress local_ = IpAddress::LoopbackV4();  // of all listeners
   std::unique_ptr<Resolver> resolver_;
   SessionCounts session_counts_;
+  WorkerDirectory directory_;
   std::vector<std::unique_ptr<WorkerControl>> workers_;
 
  private:
   template <typename Result>
   Result Wait(const std::function<bool(std::function<void(Result)>)>& post);
 
+  // Binds a group and hands its sockets out with the next Apply.
+  SocketAddress BindUdp(const ObjectId& listener);
+  std::shared_ptr<quic::EndpointKeys> Keys();
+
+  std::shared_ptr<quic::EndpointKeys> keys_;
   std::vector<ListenerConfig> listeners_;
   std::vector<DialerConfig> dialers_;
   std::vector<ForwardConfig> forwards_;

@@ -39,5 +39,24 @@ TEST(V2rayConfig, WritesTlsWhereItIsWanted) {
   EXPECT_EQ(server["alpn"], nlohmann::json::array({"x"}));
 }
 
+TEST(V2rayConfig, SpeaksQuicWhereItIsWanted) {
+  V2rayOptions options;
+  const SocketAddress address = *SocketAddress::Parse("127.0.0.1:1000");
+  options.clients.push_back({.listen = address, .peer = address, .quic = V2rayQuic{"aes-128-gcm", "k", "utp"}});
+  options.servers.push_back({.listen = address,
+                             .destination = address,
+                             .tls = V2rayTls{.certificate_file = "/c", .key_file = "/k"},
+                             .quic = V2rayQuic{}});
+  const auto config = nlohmann::json::parse(V2rayConfig(options));
+  const auto& client = config["outbounds"][1]["streamSettings"];
+  EXPECT_EQ(client["network"], "quic");
+  EXPECT_EQ(client["quicSettings"], nlohmann::json({{"security", "aes-128-gcm"}, {"key", "k"}, {"header", {{"type", "utp"}}}}));
+  EXPECT_FALSE(client.contains("kcpSettings"));
+  EXPECT_FALSE(client.contains("tlsSettings")) << "v2ray's own defaults";
+  const auto& server = config["inbounds"][1]["streamSettings"];
+  EXPECT_EQ(server["quicSettings"], nlohmann::json({{"security", "none"}, {"key", ""}}));
+  EXPECT_EQ(server["tlsSettings"]["certificates"][0], nlohmann::json({{"certificateFile", "/c"}, {"keyFile", "/k"}}));
+}
+
 }  // namespace
 }  // namespace culvert::testing
