@@ -146,6 +146,72 @@ std::vector<Fault> Faults() {
   };
 }
 
+// A listener and a dialer of transport QUIC; `more` are further lines of the spec.
+std::string QuicListener(const std::string& more) {
+  return "---\napiVersion: culvert/v1\nkind: Listener\nmetadata: {name: bad}\nspec:\n  transport: QUIC\n  bind: \"" + Any() + "\"\n" + more;
+}
+std::string QuicDialer(const std::string& more) {
+  return "---\napiVersion: culvert/v1\nkind: Dialer\nmetadata: {name: bad}\nspec:\n  transport: QUIC\n  targets: [\"127.0.0.1:1\"]\n" + more;
+}
+
+std::vector<Fault> QuicFaults() {
+  const auto quic = [](const std::string& settings) { return Good() + QuicListener("  quic: {" + settings + "}\n"); };
+  const std::string streams = "max_streams_per_session";
+  return {
+      {"UnknownSecurity", quic("outer: {security: aes-128-cgm}"), "quic:", {"spec.quic.outer.security", "aes-128-cgm", "AES_128_GCM"}},
+      {"KeyWithoutSecurity", quic("outer: {key: abcdefgh}"), "quic:", {"spec.quic.outer.key", "needs security"}},
+      {"KeyFileWithoutSecurity", quic("outer: {key_file: seed, header: SRTP}"), "quic:", {"spec.quic.outer.key_file", "needs security"}},
+      {"KeyAndKeyFile",
+       quic("outer: {security: AES_128_GCM, key: abcdefgh, key_file: seed}"),
+       "quic:",
+       {"spec.quic.outer.key_file", "excludes key"}},
+      {"MissingKeyFile",
+       quic("outer: {security: AES_128_GCM, key_file: no-such-key}"),
+       "quic:",
+       {"spec.quic.outer.key_file", "no-such-key"},
+       kConflict},
+      {"UnknownHeader", quic("outer: {header: DTLSS}"), "quic:", {"spec.quic.outer.header", "DTLSS"}},
+      {"TooManyStreams", quic(streams + ": 65536"), "quic:", {"spec.quic." + streams, "65536 is not in [1, 65535]"}},
+      {"PayloadTooSmall", quic("max_udp_payload_bytes: 1199"), "quic:", {"spec.quic.max_udp_payload_bytes", "1199 is not in [1200, 1472]"}},
+      {"PayloadTooLarge", quic("max_udp_payload_bytes: 1473"), "quic:", {"spec.quic.max_udp_payload_bytes", "1473 is not in [1200, 1472]"}},
+      {"PayloadTooLargeForTheWrapper",
+       quic("outer: {header: UTP}, max_udp_payload_bytes: 1453"),
+       "quic:",
+       {"spec.quic.max_udp_payload_bytes", "1453 is not in [1200, 1452]"}},
+      {"IdleTooShort", quic("idle_timeout: 4s"), "quic:", {"spec.quic.idle_timeout", "4s is not in [5s, 600s]"}},
+      {"KeepaliveTooShort", quic("keepalive_interval: 500ms"), "quic:", {"spec.quic.keepalive_interval", "500ms is not in [1s, 300s]"}},
+      {"KeepaliveNotBelowIdle",
+       quic("keepalive_interval: 30s"),
+       "quic:",
+       {"spec.quic.keepalive_interval", "30s is not below idle_timeout, 30s"}},
+      {"FixedRate", quic("congestion_control: FIXED_RATE"), "quic:", {"spec.quic.congestion_control", "FIXED_RATE belongs to transport KCP"}},
+      {"QuicOnTcp",
+       Good() + "---\napiVersion: culvert/v1\nkind: Listener\nmetadata: {name: bad}\nspec:\n  transport: TCP\n  bind: "
+                "\"127.0.0.1:0\"\n  quic: {}\n",
+       "quic:",
+       {"spec.quic", "belongs to transport QUIC"}},
+      {"KcpOnQuic", Good() + QuicListener("  kcp: {header: SRTP}\n"), "kcp:", {"spec.kcp", "belongs to transport KCP"}},
+      {"QuicWithoutTrust", Good() + QuicDialer(""), "", {"spec.tls", "must say whom to trust", "insecure: true"}},
+      {"QuicCertificateMissing",
+       Good() + QuicListener("  tls: {certificate_file: no-such.crt, private_key_file: no-such.key}\n"),
+       "tls:",
+       {"spec.tls.certificate_file", "no-such.crt"},
+       kConflict},
+      {"QuicCertificateIsNone",
+       Good() + QuicListener("  tls: {certificate_file: seed, private_key_file: seed}\n"),
+       "tls:",
+       {"spec.tls.certificate_file", "no certificate"}},
+      {"MinAboveMaxSessions",
+       Good() + QuicDialer("  insecure: true\n  max_sessions: 2\n  min_sessions: 3\n"),
+       "min_sessions",
+       {"spec.min_sessions", "3 is above max_sessions, 2"}},
+      {"BackoffUpsideDown",
+       Good() + QuicDialer("  insecure: true\n  backoff_min: 2s\n  backoff_max: 1s\n"),
+       "backoff_max",
+       {"spec.backoff_max", "1s is below backoff_min, 2s"}},
+  };
+}
+
 class BadInput : public ::testing::TestWithParam<Fault> {
  protected:
   static void SetUpTestSuite() {
@@ -184,6 +250,7 @@ TEST_P(BadInput, IsRefusedAsAWhole) { Expect(GetParam()); }
 
 std::string FaultName(const ::testing::TestParamInfo<Fault>& info) { return info.param.name; }
 INSTANTIATE_TEST_SUITE_P(Manifest, BadInput, ::testing::ValuesIn(Faults()), FaultName);
+INSTANTIATE_TEST_SUITE_P(Quic, BadInput, ::testing::ValuesIn(QuicFaults()), FaultName);
 
 TEST_F(BadInput, PortInUse) {
   for (const int type : {SOCK_STREAM, SOCK_DGRAM}) {

@@ -1,6 +1,8 @@
 // culvertd --config-dir: the same documents, read at start. What is wrong with them stops the start with one clear line.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "absl/strings/str_format.h"
 #include "tests/e2e/tunnel_pair.h"
 #include "tests/testing/free_port.h"
@@ -84,6 +86,64 @@ TEST(ConfigDir, ObjectsOfFilesAreNotForTheApi) {
   const RunResult changed = (*daemon)->Apply(listener + "  max_sessions: 7\n");
   EXPECT_EQ(changed.exit_code, 6) << changed.out << changed.err;
   EXPECT_NE(changed.err.find("MANAGED_BY_OTHER"), std::string::npos) << changed.err;
+}
+
+// What outlives a daemon: the certificate of QUIC listeners without tls, so that a pin is good for longer than a run.
+class StateDir : public ::testing::Test {
+ protected:
+  static std::string PinOf(Daemon& daemon) {
+    const auto found = FindAll(daemon.GetJson("listeners"), "spkiPin");
+    return found.empty() || !found.front().is_string() ? "" : found.front().get<std::string>();
+  }
+  std::unique_ptr<Daemon> Start(const std::string& state_dir) {
+    auto daemon = Daemon::Start({.flags = {"--config-dir", config_.path()}, .state_dir = state_dir});
+    EXPECT_TRUE(daemon.ok()) << daemon.status();
+    return daemon.ok() ? *std::move(daemon) : nullptr;
+  }
+  void SetUp() override {
+    config_.Write("a.yaml", absl::StrFormat("apiVersion: culvert/v1\nkind: Listener\nmetadata: {name: in}\n"
+                                            "spec: {transport: QUIC, bind: \"127.0.0.1:%u\"}\n",
+                                            FreePort()));
+  }
+  TempDir config_;
+  TempDir folder_;
+};
+
+TEST_F(StateDir, APinIsGoodForTheNextRunToo) {
+  const std::string state = folder_.File("state");
+  auto first = Start(state);
+  ASSERT_NE(first, nullptr);
+  const std::string pin = PinOf(*first);
+  EXPECT_TRUE(pin.starts_with("sha256/")) << first->GetJson("listeners");
+  EXPECT_NE(first->Log().find(pin), std::string::npos) << "the log tells it at bind";
+  EXPECT_NE(first->Ctl({"get", "listeners", "-o", "wide"}).out.find(pin), std::string::npos);
+  ASSERT_TRUE(first->Stop());
+  auto second = Start(state);
+  ASSERT_NE(second, nullptr);
+  EXPECT_EQ(PinOf(*second), pin);
+  EXPECT_EQ(second->GetJson("listeners").find("InMemory"), std::string::npos);
+}
+
+TEST_F(StateDir, WithoutOneTheStatusSaysWhatIsLost) {
+  auto daemon = Start("none");
+  ASSERT_NE(daemon, nullptr);
+  EXPECT_NE(daemon->GetJson("listeners").find("InMemory"), std::string::npos);
+  const std::string status = daemon->Ctl({"status"}).out;
+  EXPECT_NE(status.find("STATE_NOT_KEPT"), std::string::npos) << status;
+}
+
+TEST_F(StateDir, AFolderThatCannotBeUsedStopsTheStart) {
+  const std::string file = folder_.Write("file", "x");
+  const std::string open = folder_.File("open");
+  std::filesystem::create_directory(open);
+  std::filesystem::permissions(open, std::filesystem::perms(0755));
+  const std::pair<std::string, std::string> rows[] = {{open, "chmod 700"}, {file, "is not a folder"}, {"state", "absolute path"}};
+  for (const auto& [path, said] : rows) {
+    const RunResult result = RunProgram(
+        {CulvertdBinary(), "--state-dir", path, "--control", "unix:" + folder_.File("run/c.sock")}, seconds(20));
+    EXPECT_GT(result.exit_code, 0) << path << ": it started, or hung";
+    EXPECT_NE((result.out + result.err).find(said), std::string::npos) << path << ": " << result.out << result.err;
+  }
 }
 
 }  // namespace

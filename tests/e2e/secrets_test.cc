@@ -77,6 +77,40 @@ TEST_F(Secrets, NoErrorShowsThem) {
   }
 }
 
+// The outer key of QUIC is as secret as a seed.
+TEST_F(Secrets, NoOutputShowsAnOuterKey) {
+  const auto with_outer = [](const std::string& name, const std::string& outer) {
+    return absl::StrFormat(
+        "---\napiVersion: culvert/v1\nkind: Listener\nmetadata: {name: %s}\nspec:\n  transport: QUIC\n  bind: "
+        "\"127.0.0.1:%u\"\n  quic: {outer: {%s}}\n",
+        name, FreePort(), outer);
+  };
+  const RunResult applied = daemon_->Apply(with_outer("inline", absl::StrFormat("security: AES_128_GCM, key: %s", kCanary)) +
+                                           with_outer("file", "security: CHACHA20_POLY1305, key_file: seed"));
+  ASSERT_EQ(applied.exit_code, 0) << applied.err;
+  ExpectSilent(applied, "apply");
+  for (const char* format : {"wide", "json", "yaml", "name"}) {
+    const RunResult got = daemon_->Ctl({"get", "listeners", "-o", format});
+    EXPECT_EQ(got.exit_code, 0) << got.err;
+    ExpectSilent(got, format);
+  }
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{"export"}, {"status"}, {"status", "-o", "json"}, {"-v", "get", "all"}}) {
+    ExpectSilent(daemon_->Ctl(command), command.front());
+  }
+  // What export shows can be applied again, and the key stays.
+  EXPECT_EQ(daemon_->Apply(daemon_->Ctl({"export"}).out).out, "listener/file unchanged\nlistener/inline unchanged\n");
+  for (const std::string& outer : {std::string("key: %s"), std::string("security: AES_128_GCM, key: %s, key_file: seed"),
+                                   std::string("security: NOPE, key: %s"), std::string("security: AES_128_GCM, key: [%s]"),
+                                   std::string("security: AES_128_GCM, key: %s, unknown: 1")}) {
+    std::string text = outer;
+    text.replace(text.find("%s"), 2, kCanary);
+    const RunResult result = daemon_->Ctl({"-v", "apply", "-f", daemon_->directory().Write("bad.yaml", with_outer("bad", text))});
+    EXPECT_NE(result.exit_code, 0) << outer;
+    ExpectSilent(result, outer);
+  }
+}
+
 TEST_F(Secrets, AChangedSeedIsNoticedWithoutBeingShown) {
   const uint16_t port = FreePort();
   const auto manifest = [&](const std::string& seed) {

@@ -189,6 +189,93 @@ TEST_F(TlsIdentity, APlainPeerGetsNothingThrough) {
   EXPECT_TRUE(Eventually([&] { return SumOf(pair_->far().GetJson("listeners"), "handshakesFailed") == 1; }));
 }
 
+// The same over QUIC, which has TLS whether a tls block is there or not. 127.0.0.1 as target says no name, so v2ray's is asked for.
+class QuicTlsIdentity : public TlsIdentity {
+ protected:
+  void StartQuic(const std::string& near_tls, const std::string& far_tls) {
+    auto pair = TunnelPair::Start({.has_seed = false, .quic = QuicText{}, .near_tls = near_tls, .far_tls = far_tls});
+    ASSERT_TRUE(pair.ok()) << pair.status();
+    pair_ = *std::move(pair);
+  }
+  void ExpectRejected() {
+    const RunResult probe = Probe();
+    EXPECT_EQ(probe.exit_code, 1) << probe.out << pair_->Logs();
+    EXPECT_TRUE(absl::StrContains(probe.out, "PEER_IDENTITY_REJECTED")) << probe.out << pair_->Logs();
+    ExpectNothingPasses();
+  }
+  void ExpectNothingPasses() {
+    const absl::Status status = RunExchange(pair_->client(), {.up_bytes = 1000, .down_bytes = 1000});
+    EXPECT_FALSE(status.ok()) << "bytes passed a peer that is not trusted";
+    EXPECT_EQ(pair_->application().accepted(), 0u) << "something was dialled for a peer that is not trusted";
+  }
+};
+
+TEST_F(QuicTlsIdentity, ATrustedServerIsAccepted) {
+  StartQuic(files_.Dialer("server_name: far.example"), files_.Listener());
+  ExpectAccepted();
+}
+
+TEST_F(QuicTlsIdentity, AnAddressIsAskedForByV2raysName) {
+  StartQuic(files_.Dialer(), files_.Listener());
+  ExpectRejected();
+  files_.Write("far", MakeLeaf(files_.ca(), {"quic.internal.v2ray.com"}));
+  StartQuic(files_.Dialer(), files_.Listener());
+  ExpectAccepted();
+}
+
+TEST_F(QuicTlsIdentity, WhoIsNotTrustedIsRejected) {
+  const Certificate other = MakeCa("another CA");
+  files_.Replace("other.crt", other.certificate_pem);
+  StartQuic("{server_name: far.example, " + files_.Trusts("other.crt") + "}", files_.Listener());
+  ExpectRejected();
+  StartQuic(files_.Dialer("server_name: elsewhere.example"), files_.Listener());
+  ExpectRejected();
+  StartQuic("{server_name: far.example}", files_.Listener());  // the system's roots
+  ExpectRejected();
+  const int64_t now = std::time(nullptr);
+  files_.Write("far", MakeLeaf(files_.ca(), {"far.example"}, now - 7200, now - 3600));
+  StartQuic(files_.Dialer("server_name: far.example"), files_.Listener());
+  ExpectRejected();
+  files_.Write("far", MakeSelfSigned({"far.example"}));
+  StartQuic(files_.Dialer("server_name: far.example"), files_.Listener());
+  ExpectRejected();
+}
+
+TEST_F(QuicTlsIdentity, TheCertificateOfOurOwnMakingIsKnownByItsPin) {
+  StartQuic("", "");
+  ExpectAccepted();  // insecure: true
+  EXPECT_TRUE(absl::StrContains(pair_->near().GetJson("dialers"), "PeerNotVerified"));
+  const std::string pin = TextOf(pair_->far().GetJson("listeners"), "spkiPin");
+  const auto pinned = [&](const std::string& to) {
+    return absl::StrFormat("apiVersion: culvert/v1\nkind: Dialer\nmetadata: {name: %s}\nspec: {transport: QUIC, targets: [\"%s\"], "
+                           "tls: {pinned_spki: [\"%s\"]}}\n",
+                           TunnelPair::kDialer, pair_->wire().ToString(), to);
+  };
+  ASSERT_EQ(pair_->near().Apply(pinned(pin)).exit_code, 0);
+  ExpectAccepted();
+  const unsigned before = pair_->application().accepted();
+  ASSERT_EQ(pair_->near().Apply(pinned(files_.far().pin)).exit_code, 0);
+  EXPECT_FALSE(RunExchange(pair_->client(), {.up_bytes = 1000, .down_bytes = 1000}).ok());
+  EXPECT_EQ(pair_->application().accepted(), before);
+}
+
+TEST_F(QuicTlsIdentity, OnlyWhoShowsACertificateComesIn) {
+  const std::string wants = "require_peer_certificate: true, " + files_.Trusts("ca.crt");
+  StartQuic(files_.Dialer("server_name: far.example, " + files_.Shows("near")), files_.Listener(wants));
+  ExpectAccepted();
+  StartQuic(files_.Dialer("server_name: far.example"), files_.Listener(wants));
+  ExpectNothingPasses();
+  StartQuic(files_.Dialer("server_name: far.example, " + files_.Shows("near")),
+            files_.Listener(wants + ", allowed_peer_names: [someone.example]"));
+  ExpectNothingPasses();
+}
+
+TEST_F(QuicTlsIdentity, NoCommonProtocolIsRefused) {
+  StartQuic(files_.Dialer("server_name: far.example, alpn: [one]"), files_.Listener("alpn: [other]"));
+  EXPECT_EQ(Probe().exit_code, 1);
+  ExpectNothingPasses();
+}
+
 TEST_F(TlsIdentity, ASilentPeerIsGivenUpOn) {
   // The near side does not speak TLS and its application says nothing, so no handshake ever comes.
   Start("", files_.Listener());

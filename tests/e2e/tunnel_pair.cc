@@ -1,6 +1,7 @@
 #include "tests/e2e/tunnel_pair.h"
 
 #include <poll.h>
+#include <signal.h>
 
 #include "absl/strings/str_format.h"
 #include "core/base/status_macros.h"
@@ -45,15 +46,26 @@ absl::StatusOr<std::unique_ptr<TunnelPair>> TunnelPair::Start(TunnelOptions opti
   CULVERT_ASSIGN_OR_RETURN(SocketAddress application, FreeAddress(options.host));
   application.port = 0;
   CULVERT_ASSIGN_OR_RETURN(pair->application_, TcpServer::Start(application, options.application));
-  KcpText near = options.kcp, far = options.kcp;
-  near.tls = options.near_tls;
-  near.is_insecure = options.near_is_insecure;
-  far.tls = options.far_tls;
-  pair->near_manifest_ = TcpListener(kListener, pair->entrance_.ToString()) +
-                         KcpDialer(kDialer, pair->wire_.ToString(), near) +
-                         ForwardToDialer(kForward, kListener, kDialer);
-  pair->far_manifest_ = KcpListener(kWire, pair->wire_.ToString(), far) +
-                        ForwardDirect(kForward, kWire, pair->application_->address().ToString());
+  const std::string target = options.via.value_or(pair->wire_).ToString();
+  const std::string wire = pair->wire_.ToString();
+  std::string dialer, listener;
+  if (options.quic) {
+    QuicText near = *options.quic, far = *options.quic;
+    near.tls = options.near_tls;
+    far.tls = options.far_tls;
+    dialer = QuicDialer(kDialer, target, near, options.dialer_spec);
+    listener = QuicListener(kWire, wire, far);
+  } else {
+    KcpText near = options.kcp, far = options.kcp;
+    near.tls = options.near_tls;
+    near.is_insecure = options.near_is_insecure;
+    far.tls = options.far_tls;
+    dialer = KcpDialer(kDialer, target, near);
+    listener = KcpListener(kWire, wire, far);
+  }
+  pair->near_manifest_ =
+      TcpListener(kListener, pair->entrance_.ToString()) + dialer + ForwardToDialer(kForward, kListener, kDialer);
+  pair->far_manifest_ = listener + ForwardDirect(kForward, kWire, pair->application_->address().ToString());
   pair->options_ = options;
   CULVERT_ASSIGN_OR_RETURN(pair->near_, StartWith(pair->near_manifest_, options.near));
   CULVERT_ASSIGN_OR_RETURN(pair->far_, StartWith(pair->far_manifest_, options.far));
@@ -64,6 +76,11 @@ absl::Status TunnelPair::RestartFar() {
   far_.reset();
   CULVERT_ASSIGN_OR_RETURN(far_, StartWith(far_manifest_, options_.far));
   return absl::OkStatus();
+}
+
+absl::Status TunnelPair::KillAndRestartFar() {
+  if (!far_->process().Stop(SIGKILL, std::chrono::seconds(10))) return absl::InternalError("the far end did not end");
+  return RestartFar();
 }
 
 std::vector<nlohmann::json> FindAll(const std::string& json, const std::string& key) {

@@ -1,8 +1,9 @@
-// The tunnel of design.md on loopback: near (TCP listener, KCP dialer, forward) and far (KCP listener, forward to an
-// application), as two daemons configured by culvertctl.
+// The tunnel of design.md on loopback: near (TCP listener, KCP or QUIC dialer, forward) and far (KCP or QUIC listener, forward
+// to an application), as two daemons configured by culvertctl.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -18,6 +19,9 @@ struct TunnelOptions {
   std::string host = "127.0.0.1";  // where everything is bound; "[::1]" for IPv6
   bool has_seed = true;
   KcpText kcp;  // its seed_file is set from has_seed
+  std::optional<QuicText> quic;    // QUIC instead of KCP
+  std::string dialer_spec;         // QUIC: further settings of the dialer itself
+  std::optional<SocketAddress> via;  // the dialer's target, where that is not the far listener itself
   // The tls blocks of dialer and listener; see KcpText.
   std::string near_tls;
   std::string far_tls;
@@ -42,6 +46,8 @@ class TunnelPair {
   TcpServer& application() { return *application_; }
   Daemon& near() { return *near_; }
   Daemon& far() { return *far_; }
+  // As RestartFar, but killed, and started again with `flags`.
+  absl::Status KillAndRestartFar();
   const std::string& near_manifest() const { return near_manifest_; }
   const std::string& far_manifest() const { return far_manifest_; }
   // Kills both ends' processes or starts the far one again with the same configuration.

@@ -6,7 +6,9 @@
 
 #include <cstring>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 
 namespace culvert::testing {
 namespace {
@@ -35,6 +37,16 @@ std::string KcpBlock(const KcpText& kcp) {
   return text;
 }
 
+std::string QuicBlock(const QuicText& quic) {
+  std::string text = absl::StrFormat("  quic: {outer: {security: %s, header: %s", quic.security, quic.header);
+  if (quic.key_file) text += absl::StrFormat(", key_file: \"%s\"", *quic.key_file);
+  text += "}";
+  if (!quic.more.empty()) text += ", " + quic.more;
+  text += "}\n";
+  if (!quic.tls.empty()) text += "  tls: " + quic.tls + "\n";
+  return text;
+}
+
 }  // namespace
 
 std::string CulvertdBinary() { return CULVERTD_BINARY; }
@@ -58,7 +70,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const DaemonOptions& optio
       options.control_socket.empty() ? daemon->directory_.File("run/control.sock") : options.control_socket;
   ProcessOptions process;
   process.arguments = {CulvertdBinary(), "--control",    daemon->address(), "--state-dir",
-                       "none",           "--log-format", options.log_format};
+                       options.state_dir, "--log-format", options.log_format};
   process.arguments.insert(process.arguments.end(), options.flags.begin(), options.flags.end());
   process.netns = options.netns;
   process.uid = options.uid;
@@ -99,6 +111,17 @@ std::string KcpListener(const std::string& name, const std::string& bind, const 
 
 std::string KcpDialer(const std::string& name, const std::string& target, const KcpText& kcp) {
   return Document("Dialer", name, absl::StrFormat("  transport: KCP\n  targets: [\"%s\"]\n", target) + KcpBlock(kcp));
+}
+
+std::string QuicListener(const std::string& name, const std::string& bind, const QuicText& quic) {
+  return Document("Listener", name, absl::StrFormat("  transport: QUIC\n  bind: \"%s\"\n", bind) + QuicBlock(quic));
+}
+
+std::string QuicDialer(const std::string& name, const std::string& target, const QuicText& quic, const std::string& spec) {
+  std::string text = absl::StrFormat("  transport: QUIC\n  targets: [\"%s\"]\n", target) + QuicBlock(quic);
+  if (quic.tls.empty()) text += "  insecure: true\n";
+  for (const auto& line : absl::StrSplit(spec, ", ", absl::SkipEmpty())) absl::StrAppend(&text, "  ", line, "\n");
+  return Document("Dialer", name, text);
 }
 
 std::string TcpDialer(const std::string& name, const std::string& target) {

@@ -18,7 +18,8 @@ std::string CulvertctlBinary();
 std::string LinkemBinary();
 
 struct DaemonOptions {
-  std::vector<std::string> flags;  // beside --control, --state-dir none and --log-format
+  std::vector<std::string> flags;  // beside --control, --state-dir and --log-format
+  std::string state_dir = "none";  // or a folder that outlives the process
   std::string log_format = "text";
   std::string netns;
   std::string control_socket;  // empty: one in a directory of the object's own
@@ -69,9 +70,19 @@ struct KcpText {
   std::string tls;                       // settings of a tls block, "{trust_file: ca.crt}"; empty: none
   bool is_insecure = false;              // with tls; without seed and tls it always is
 };
+struct QuicText {
+  std::string security = "NONE";           // of the outer layer: "NONE", "AES_128_GCM", "CHACHA20_POLY1305"
+  std::optional<std::string> key_file;     // of the outer layer
+  std::string header = "NONE";
+  std::string more;                        // further settings: "max_streams_per_session: 4, idle_timeout: 10s"
+  std::string tls;                         // as in KcpText; empty: none, and a dialer is made insecure
+};
 std::string TcpListener(const std::string& name, const std::string& bind);
 std::string KcpListener(const std::string& name, const std::string& bind, const KcpText& kcp);
 std::string KcpDialer(const std::string& name, const std::string& target, const KcpText& kcp);
+std::string QuicListener(const std::string& name, const std::string& bind, const QuicText& quic);
+// `spec`: further settings of the dialer itself, "min_sessions: 1, max_sessions: 4".
+std::string QuicDialer(const std::string& name, const std::string& target, const QuicText& quic, const std::string& spec = "");
 std::string TcpDialer(const std::string& name, const std::string& target);
 std::string ForwardToDialer(const std::string& name, const std::string& listener, const std::string& dialer);
 std::string ForwardDirect(const std::string& name, const std::string& listener, const std::string& destination);

@@ -13,16 +13,25 @@ std::string Environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-}  // namespace
-
-std::string FindPeer(std::string_view peer, std::string_view program) {
+std::string PeerFolder(std::string_view peer) {
   std::string cache = Environment("CULVERT_CACHE");
   if (cache.empty()) {
     const std::string xdg = Environment("XDG_CACHE_HOME");
     cache = (xdg.empty() ? Environment("HOME") + "/.cache" : xdg) + "/culvert";
   }
-  const std::string path = cache + "/peers/" + std::string(peer) + "/usr/bin/" + std::string(program);
+  return cache + "/peers/" + std::string(peer);
+}
+
+}  // namespace
+
+std::string FindPeer(std::string_view peer, std::string_view program) {
+  const std::string path = PeerFolder(peer) + "/usr/bin/" + std::string(program);
   return access(path.c_str(), X_OK) == 0 ? path : "";
+}
+
+std::string FindPythonModules(std::string_view peer, std::string_view module) {
+  const std::string folder = PeerFolder(peer) + "/usr/lib/python3/dist-packages";
+  return access((folder + "/" + std::string(module) + "/__init__.py").c_str(), R_OK) == 0 ? folder : "";
 }
 
 std::string FindInstalled(std::string_view program) {

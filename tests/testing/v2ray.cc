@@ -28,7 +28,7 @@ Json TlsSettings(const V2rayTls& tls) {
   return settings;
 }
 
-Json StreamSettings(const V2rayKcp& kcp, const std::optional<V2rayTls>& tls) {
+Json KcpSettings(const V2rayKcp& kcp) {
   Json settings = Json::object();
   const auto set = [&](const char* key, const auto& value) {
     if (value) settings[key] = *value;
@@ -42,10 +42,27 @@ Json StreamSettings(const V2rayKcp& kcp, const std::optional<V2rayTls>& tls) {
   set("writeBufferSize", kcp.write_buffer_size);
   set("readBufferSize", kcp.read_buffer_size);
   set("congestion", kcp.congestion);
-  Json all = {{"network", "kcp"}, {"kcpSettings", settings}};
-  if (tls) {
+  return settings;
+}
+
+Json QuicSettings(const V2rayQuic& quic) {
+  Json settings = {{"security", quic.security}, {"key", quic.key}};
+  if (quic.header) settings["header"]["type"] = *quic.header;
+  return settings;
+}
+
+// Of a client or a server.
+template <typename Side>
+Json StreamSettings(const Side& side) {
+  Json all;
+  if (side.quic) {
+    all = {{"network", "quic"}, {"quicSettings", QuicSettings(*side.quic)}};
+  } else {
+    all = {{"network", "kcp"}, {"kcpSettings", KcpSettings(side.kcp)}};
+  }
+  if (side.tls) {
     all["security"] = "tls";
-    all["tlsSettings"] = TlsSettings(*tls);
+    all["tlsSettings"] = TlsSettings(*side.tls);
   }
   return all;
 }
@@ -83,14 +100,14 @@ std::string V2rayConfig(const V2rayOptions& options) {
     const std::string out = absl::StrFormat("wire-%u", i);
     config["inbounds"].push_back(DokodemoDoor(in, client.listen, client.peer));
     config["outbounds"].push_back(
-        {{"tag", out}, {"protocol", "freedom"}, {"streamSettings", StreamSettings(client.kcp, client.tls)}});
+        {{"tag", out}, {"protocol", "freedom"}, {"streamSettings", StreamSettings(client)}});
     rules.push_back(Rule(in, out));
   }
   for (size_t i = 0; i < options.servers.size(); ++i) {
     const V2rayServer& server = options.servers[i];
     const std::string in = absl::StrFormat("server-%u", i);
     Json inbound = DokodemoDoor(in, server.listen, server.destination);
-    inbound["streamSettings"] = StreamSettings(server.kcp, server.tls);
+    inbound["streamSettings"] = StreamSettings(server);
     config["inbounds"].push_back(std::move(inbound));
     rules.push_back(Rule(in, "direct"));
   }

@@ -1,7 +1,7 @@
-// v2ray 4.34 as the other side of mKCP: one process with any number of clients and servers, all carrying raw streams.
+// v2ray 4.34 as the other side of mKCP or QUIC: one process with any number of clients and servers, all carrying raw streams.
 //
 // The proxy protocols used add no bytes: dokodemo-door takes connections for a fixed destination and freedom dials it, with
-// `streamSettings.network = kcp` on the side of the wire.
+// `streamSettings.network = kcp` or `quic` on the side of the wire.
 #pragma once
 
 #include <cstdint>
@@ -39,19 +39,29 @@ struct V2rayTls {
   std::vector<std::string> alpn;
 };
 
-// Takes TCP connections at `listen` and carries each over mKCP to `peer`.
+// v2ray's quicSettings.
+struct V2rayQuic {
+  std::string security = "none";      // "none", "aes-128-gcm", "chacha20-poly1305"
+  std::string key;                    // of the outer layer; with "none" it is not used
+  std::optional<std::string> header;  // as in V2rayKcp
+};
+
+// Takes TCP connections at `listen` and carries each over mKCP to `peer`, or over QUIC where `quic` is there. Without `tls` a QUIC
+// client verifies nobody and a QUIC server shows a certificate of its own making.
 struct V2rayClient {
   SocketAddress listen;
   SocketAddress peer;
-  V2rayKcp kcp;
-  std::optional<V2rayTls> tls;
+  V2rayKcp kcp = {};
+  std::optional<V2rayTls> tls = {};
+  std::optional<V2rayQuic> quic = {};  // in place of kcp
 };
-// Takes mKCP connections at `listen` and carries each by TCP to `destination`.
+// Takes mKCP connections or QUIC streams at `listen` and carries each by TCP to `destination`.
 struct V2rayServer {
   SocketAddress listen;
   SocketAddress destination;
-  V2rayKcp kcp;
-  std::optional<V2rayTls> tls;
+  V2rayKcp kcp = {};
+  std::optional<V2rayTls> tls = {};
+  std::optional<V2rayQuic> quic = {};  // in place of kcp
 };
 
 struct V2rayOptions {

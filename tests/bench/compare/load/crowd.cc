@@ -29,16 +29,21 @@ struct Member {
 
 class Crowd {
  public:
+  explicit Crowd(const std::function<bool()>& may_finish) : may_finish_(may_finish), holds_back_(may_finish != nullptr) {}
   absl::Status Open(const Door& door, int count);
   absl::StatusOr<CrowdResult> Run(TimePoint deadline);
 
  private:
   absl::Status Serve(Member& member, uint32_t events);
+  void Watch(Member& member, uint32_t events);
+  void LetFinish();
   void Leave(Member& member) {
     member.fd.Reset();
     --active_;
   }
 
+  const std::function<bool()> may_finish_;
+  bool holds_back_;
   testing::UniqueFd epoll_{epoll_create1(EPOLL_CLOEXEC)};
   std::vector<Member> members_;
   int active_ = 0;
@@ -73,19 +78,16 @@ absl::Status Crowd::Open(const Door& door, int count) {
 }
 
 absl::Status Crowd::Serve(Member& member, uint32_t events) {
-  if ((events & EPOLLOUT) != 0 && !member.request.empty()) {
-    const ssize_t sent = send(member.fd.get(), member.request.data(), member.request.size(), MSG_NOSIGNAL);
+  const size_t held = holds_back_ ? 1 : 0;
+  if ((events & EPOLLOUT) != 0 && member.request.size() > held) {
+    const ssize_t sent = send(member.fd.get(), member.request.data(), member.request.size() - held, MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN && errno != EINTR) {
       Leave(member);
       return absl::OkStatus();
     }
     if (sent > 0) member.request.erase(member.request.begin(), member.request.begin() + sent);
   }
-  if (member.request.empty() && (events & EPOLLOUT) != 0) {
-    const auto index = static_cast<uint64_t>(&member - members_.data());
-    epoll_event event{.events = EPOLLIN, .data = {.u64 = index}};
-    (void)epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, member.fd.get(), &event);
-  }
+  if (member.request.size() <= held && (events & EPOLLOUT) != 0) Watch(member, EPOLLIN);
   if ((events & ~static_cast<uint32_t>(EPOLLOUT)) == 0) return absl::OkStatus();
   uint8_t buffer[kCrowdBytes];
   const ssize_t size = recv(member.fd.get(), buffer, sizeof buffer, 0);
@@ -104,9 +106,23 @@ absl::Status Crowd::Serve(Member& member, uint32_t events) {
   return absl::OkStatus();
 }
 
+void Crowd::Watch(Member& member, uint32_t events) {
+  const auto index = static_cast<uint64_t>(&member - members_.data());
+  epoll_event event{.events = events, .data = {.u64 = index}};
+  (void)epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, member.fd.get(), &event);
+}
+
+void Crowd::LetFinish() {
+  holds_back_ = false;
+  for (Member& member : members_) {
+    if (member.fd.is_open()) Watch(member, EPOLLIN | EPOLLOUT);
+  }
+}
+
 absl::StatusOr<CrowdResult> Crowd::Run(TimePoint deadline) {
   epoll_event events[128];
   while (active_ > 0 && !IsInterrupted() && MonotonicNow() < deadline) {
+    if (holds_back_ && may_finish_()) LetFinish();
     constexpr int kStepMilliseconds = 100;
     const int count = epoll_wait(epoll_.get(), events, 128, kStepMilliseconds);
     for (int i = 0; i < count; ++i) {
@@ -119,8 +135,8 @@ absl::StatusOr<CrowdResult> Crowd::Run(TimePoint deadline) {
 
 }  // namespace
 
-absl::StatusOr<CrowdResult> RunCrowd(const Door& door, int count, Duration limit) {
-  Crowd crowd;
+absl::StatusOr<CrowdResult> RunCrowd(const Door& door, int count, Duration limit, const std::function<bool()>& may_finish) {
+  Crowd crowd(may_finish);
   const TimePoint deadline = MonotonicNow() + limit;
   CULVERT_RETURN_IF_ERROR(crowd.Open(door, count));
   return crowd.Run(deadline);

@@ -5,6 +5,7 @@
 #include "tests/bench/compare/subjects/culvert_end.h"
 #include "tests/bench/compare/subjects/overheads.h"
 #include "tests/bench/compare/subjects/peer_ends.h"
+#include "tests/bench/compare/subjects/quic_ends.h"
 #include "tests/bench/compare/subjects/subject.h"
 #include "tests/testing/haproxy.h"
 #include "tests/testing/stunnel.h"
@@ -30,6 +31,14 @@ void AddCulvert(std::vector<Subject>& all) {
   all.push_back(Tunnel("culvert-tls-noseed", "defaults, no seed, TLS 1.3 inside",
                        CulvertEnds({.has_seed = false, .has_tls = true}), InTlsRecords(CulvertPacket(false)),
                        why_no_tls));
+}
+
+void AddCulvertQuic(std::vector<Subject>& all) {
+  const std::string missing = WhyNoQuic();
+  all.push_back(Tunnel("culvert-quic", "QUIC, defaults", CulvertQuicEnds({}), QuicPacket(kCulvertQuicDatagram), missing));
+  all.back().compared_with = {"v2ray-quic", "stunnel", "direct-bbr"};
+  all.push_back(Tunnel("culvert-quic-outer", "QUIC in v2ray's AES-128-GCM wrapper", CulvertQuicEnds({.has_outer_layer = true}),
+                       QuicPacket(kWrappedQuicDatagram, kQuicWrapper), missing));
 }
 
 void AddDirect(std::vector<Subject>& all) {
@@ -61,6 +70,10 @@ void AddV2ray(std::vector<Subject>& all) {
   for (const NamedV2ray& v2ray : V2raySettings()) {
     all.push_back(Tunnel(v2ray.name, v2ray.what, v2ray.ends, V2rayPacket(true), WhyNoV2ray()));
   }
+}
+
+void AddV2rayQuic(std::vector<Subject>& all) {
+  all.push_back(Tunnel("v2ray-quic", "QUIC, defaults, no wrapper", V2rayQuicEnds(), QuicPacket(kV2rayQuicDatagram), WhyNoV2ray()));
 }
 
 // culvert at one end, v2ray at the other. The tuned settings are left out: they lie between the others.
@@ -116,8 +129,10 @@ void AddRelays(std::vector<Subject>& all) {
 std::vector<Subject> Subjects() {
   std::vector<Subject> all;
   AddCulvert(all);
+  AddCulvertQuic(all);
   AddDirect(all);
   AddV2ray(all);
+  AddV2rayQuic(all);
   AddKcptun(all);
   AddRelays(all);
   AddMixed(all);

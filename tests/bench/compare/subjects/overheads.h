@@ -27,6 +27,16 @@ constexpr PacketShare V2rayPacket(bool has_seed, double mtu_bytes = 1350) {
   return {mtu_bytes - (has_seed ? 16 : 6) - kKcpDataHead, mtu_bytes + (has_seed ? 12 : 0) + kIpUdpHead};
 }
 
+// A QUIC packet in mid-stream: first byte, connection id 12, packet number 2, tag 16, and of the STREAM frame type 1, stream id 1,
+// offset 4, length 2 (RFC 9000 sections 17.3.1 and 19.8). `outer_bytes`: what v2ray's wrapper adds.
+constexpr PacketShare QuicPacket(double datagram_bytes, double outer_bytes = 0) {
+  return {datagram_bytes - (1 + 12 + 2 + 16) - (1 + 1 + 4 + 2), datagram_bytes + outer_bytes + kIpUdpHead};
+}
+inline constexpr double kQuicWrapper = 12 + 16;
+inline constexpr double kCulvertQuicDatagram = 1452;  // once the path is known
+inline constexpr double kWrappedQuicDatagram = 1500 - kIpUdpHead - kQuicWrapper;
+inline constexpr double kV2rayQuicDatagram = 1280;    // it never asks for more (spec/quic.md section 3)
+
 // kcptun's mtu is all of the UDP payload: nonce 16 and CRC 4, with error correction 8 more and `parity` further packets to
 // every `data`, the head of KCP 24; then 8 per frame of 32 KiB of its multiplexer.
 constexpr PacketShare KcptunPacket(double data, double parity, double mtu_bytes = 1350) {
