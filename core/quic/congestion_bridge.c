@@ -178,6 +178,11 @@ void culvert_quic_end_stopped_stream(ngtcp2_conn *conn, int64_t stream_id) {
   }
 }
 
+void culvert_quic_set_keep_alive(ngtcp2_conn *conn, uint64_t timeout) {
+  ngtcp2_conn_set_keep_alive_timeout(conn, timeout);
+  conn->flags &= (uint32_t)~NGTCP2_CONN_FLAG_KEEP_ALIVE_CANCELLED;
+}
+
 bool culvert_quic_is_stop_sending_received(ngtcp2_conn *conn, int64_t stream_id) {
   const ngtcp2_strm *strm = ngtcp2_conn_find_stream(conn, stream_id);
   return strm && (strm->flags & NGTCP2_STRM_FLAG_STOP_SENDING_RECVED);

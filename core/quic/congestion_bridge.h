@@ -72,6 +72,9 @@ void culvert_quic_set_window(struct ngtcp2_conn* conn, uint64_t window_bytes, ui
 // thrown away itself when it sent STOP_SENDING, and would keep the stream for as long as the connection lasts.
 void culvert_quic_end_stopped_stream(struct ngtcp2_conn* conn, int64_t stream_id);
 
+// ngtcp2_conn_set_keep_alive_timeout, but also where the timer has fired and nothing was sent yet: 1.11 would then never fire again, because
+// under a longer time there is nothing to send. UINT64_MAX: off.
+void culvert_quic_set_keep_alive(struct ngtcp2_conn* conn, uint64_t timeout);
 // Whether the peer has asked to be sent no more on this stream (STOP_SENDING). ngtcp2 1.11 answers that itself and tells nobody: its
 // callback of that name is about the STOP_SENDING that we send.
 bool culvert_quic_is_stop_sending_received(struct ngtcp2_conn* conn, int64_t stream_id);

@@ -406,7 +406,7 @@ void Connection::UpdateKeepAlive() {
   if (!streams_.empty() && datagrams_on_end_ >= kStreamOfDatagrams) wanted = std::min(wanted, QuietTime());
   if (wanted == keep_alive_) return;
   keep_alive_ = wanted;
-  ngtcp2_conn_set_keep_alive_timeout(conn_, wanted == Duration::zero() ? UINT64_MAX : static_cast<uint64_t>(wanted.count()));
+  culvert_quic_set_keep_alive(conn_, wanted == Duration::zero() ? UINT64_MAX : static_cast<uint64_t>(wanted.count()));
 }
 
 Duration Connection::QuietTime() const {
@@ -418,7 +418,11 @@ Duration Connection::QuietTime() const {
 }
 
 void Connection::OnHeard() {
-  quiet_probes_ = 0;
+  if (std::exchange(quiet_probes_, 0) > 0) {
+    // The answer to a probe: it knows our address, and just has nothing to say.
+    datagrams_on_end_ = 0;
+    return UpdateKeepAlive();
+  }
   if (++datagrams_on_end_ == kStreamOfDatagrams) UpdateKeepAlive();
 }
 

@@ -3,9 +3,15 @@
 //   quic_load streams [SESSIONS [STREAMS]]     1000 x 10: all streams open at once, every byte checked at both ends
 //   quic_load idle [SESSIONS [SECONDS]]        1000, 30 s: what sessions cost that carry nothing
 //   quic_load handshakes [RATE [SECONDS]]      300/s, 60 s: how long full handshakes take
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -27,6 +33,47 @@ namespace {
 
 constexpr Duration kOpenLimit = std::chrono::seconds(120);
 constexpr auto kSettleTime = std::chrono::seconds(5);
+
+// The application at the far end, in a process of its own: here its sockets would count against our limit.
+class FarApplication {
+ public:
+  // REQUIRES: no other thread runs yet.
+  bool Start() {
+    void* shared = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED) return false;
+    shared_ = new (shared) Shared;
+    child_ = fork();
+    if (child_ == 0) Serve();
+    while (child_ > 0 && shared_->port == 0 && waitpid(child_, nullptr, WNOHANG) == 0) usleep(1000);
+    return shared_->port != 0;
+  }
+  ~FarApplication() {
+    if (child_ <= 0) return;
+    kill(child_, SIGKILL);
+    waitpid(child_, nullptr, 0);
+  }
+  uint16_t port() const { return static_cast<uint16_t>(shared_->port.load()); }
+  uint64_t corrupted() const { return shared_->corrupted; }
+
+ private:
+  struct Shared {
+    std::atomic<uint32_t> port{0};
+    std::atomic<uint64_t> corrupted{0};
+  };
+  [[noreturn]] void Serve() {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const auto target = Target::Start("");
+    if (!target.ok()) _exit(1);
+    shared_->port = (*target)->port();
+    for (;;) {
+      usleep(20'000);
+      shared_->corrupted = (*target)->corrupted();
+    }
+  }
+
+  Shared* shared_ = nullptr;  // memory that both processes see
+  pid_t child_ = -1;
+};
 
 // The far end, a listener for QUIC, and the near end, which dials it.
 struct Ends {
@@ -92,11 +139,10 @@ double KiBEach(uint64_t now, uint64_t before, size_t count) {
   return (static_cast<double>(now) - static_cast<double>(before)) / 1024.0 / static_cast<double>(count);
 }
 
-absl::Status RunStreams(size_t sessions, size_t streams) {
+absl::Status RunStreams(size_t sessions, size_t streams, const FarApplication& target) {
   const size_t count = sessions * streams;
-  CULVERT_ASSIGN_OR_RETURN(const std::unique_ptr<Target> target, Target::Start(""));
   const std::string quic = absl::StrFormat("max_streams_per_session: %d", streams);
-  CULVERT_ASSIGN_OR_RETURN(const Ends ends, StartEnds(target->port(), quic));
+  CULVERT_ASSIGN_OR_RETURN(const Ends ends, StartEnds(target.port(), quic));
   CULVERT_RETURN_IF_ERROR(ApplyDialer(ends, quic, ""));
   size_t most = 0;
   Used peak;
@@ -114,16 +160,15 @@ absl::Status RunStreams(size_t sessions, size_t streams) {
   std::printf("%zu streams wanted on %zu sessions, %zu sessions stood at once; %d streams carried 16 KiB each way, checked, in %.2f s\n",
               count, sessions, most, result.finished, result.seconds);
   std::printf("wrong bytes at the far side: %llu streams. Resident with all open: near %.0f MiB, far %.0f MiB\n",
-              static_cast<unsigned long long>(target->corrupted()), MiB(peak.near.resident_bytes), MiB(peak.far.resident_bytes));
-  return result.finished == static_cast<int>(count) && target->corrupted() == 0
+              static_cast<unsigned long long>(target.corrupted()), MiB(peak.near.resident_bytes), MiB(peak.far.resident_bytes));
+  return result.finished == static_cast<int>(count) && target.corrupted() == 0
              ? absl::OkStatus()
              : absl::DataLossError("not every stream got everything");
 }
 
-absl::Status RunIdle(size_t sessions, size_t seconds) {
+absl::Status RunIdle(size_t sessions, size_t seconds, const FarApplication& target) {
   if (sessions > 1000) return absl::InvalidArgumentError("idle keeps at most 1000 sessions: min_sessions allows no more");
-  CULVERT_ASSIGN_OR_RETURN(const std::unique_ptr<Target> target, Target::Start(""));
-  CULVERT_ASSIGN_OR_RETURN(const Ends ends, StartEnds(target->port(), ""));
+  CULVERT_ASSIGN_OR_RETURN(const Ends ends, StartEnds(target.port(), ""));
   const Used before = UsageOf(ends);
   const TimePoint begin = testing::MonotonicNow();
   CULVERT_RETURN_IF_ERROR(ApplyDialer(ends, "", absl::StrFormat("min_sessions: %d", sessions)));
@@ -147,9 +192,8 @@ absl::Status RunIdle(size_t sessions, size_t seconds) {
   return CountSessions(ends) >= sessions ? absl::OkStatus() : absl::DataLossError("sessions were lost while idle");
 }
 
-absl::Status RunHandshakePhase(double rate, size_t seconds) {
-  CULVERT_ASSIGN_OR_RETURN(const std::unique_ptr<Target> target, Target::Start(""));
-  CULVERT_ASSIGN_OR_RETURN(const Ends ends, StartEnds(target->port(), ""));
+absl::Status RunHandshakePhase(double rate, size_t seconds, const FarApplication& target) {
+  CULVERT_ASSIGN_OR_RETURN(const Ends ends, StartEnds(target.port(), ""));
   const Used before = UsageOf(ends);
   CULVERT_ASSIGN_OR_RETURN(HandshakeResult result, RunHandshakes({.peer = ends.wire,
                                                                   .trust_pem = BenchTlsFiles().authority_pem,
@@ -191,15 +235,20 @@ int Main(int argc, char** argv) {
   const auto number = [&](int index, size_t otherwise) {
     return argc > index ? static_cast<size_t>(std::strtoul(argv[index], nullptr, 10)) : otherwise;
   };
-  WatchForInterrupt();
   AllowFiles();
+  FarApplication target;
+  if (!target.Start()) {
+    std::fprintf(stderr, "the application at the far end cannot run\n");
+    return 1;
+  }
+  WatchForInterrupt();
   absl::Status status;
   if (phase == "streams" && argc <= 4 && number(2, 1) > 0 && number(3, 1) > 0) {
-    status = RunStreams(number(2, 1000), number(3, 10));
+    status = RunStreams(number(2, 1000), number(3, 10), target);
   } else if (phase == "idle" && argc <= 4 && number(2, 1) > 0 && number(3, 1) > 0) {
-    status = RunIdle(number(2, 1000), number(3, 30));
+    status = RunIdle(number(2, 1000), number(3, 30), target);
   } else if (phase == "handshakes" && argc <= 4 && number(2, 1) > 0 && number(3, 1) > 0) {
-    status = RunHandshakePhase(static_cast<double>(number(2, 300)), number(3, 60));
+    status = RunHandshakePhase(static_cast<double>(number(2, 300)), number(3, 60), target);
   } else {
     std::fprintf(stderr, "usage: quic_load streams [SESSIONS [STREAMS]] | idle [SESSIONS [SECONDS]] | handshakes [RATE [SECONDS]]\n");
     return 2;

@@ -251,6 +251,28 @@ TEST(QuicSession, AnOpenStreamKeepsItsSessionAlive) {
   EXPECT_TRUE(pair.RunUntilDone(seconds(5))) << pair.Missing();
 }
 
+TEST(QuicSession, SilenceAfterATransferIsKeptAliveAndCostsLittle) {
+  for (const Duration round_trip : {milliseconds(1), milliseconds(40), milliseconds(300)}) {
+    SCOPED_TRACE(ToMilliseconds(round_trip));
+    QuicPair pair(PairOver(round_trip, 50));
+    const size_t session = pair.Dial();
+    QuicSide side;
+    side.to_send = 1000;
+    side.finishes = false;
+    const size_t stream = pair.Open(session, side, 300'000);
+    ASSERT_TRUE(pair.RunUntil([&] { return pair.client(stream).at_end; }, seconds(10))) << pair.Missing();
+    pair.RunFor(seconds(10));
+    const uint64_t before = pair.ClientStats(session)->tx_datagrams + pair.ClientStats(session)->rx_datagrams;
+    pair.RunFor(seconds(300));
+    ASSERT_FALSE(pair.session(session).closed);
+    // Every ten seconds either end may ask, and is answered; the path MTU is looked at now and then.
+    EXPECT_LE(pair.ClientStats(session)->tx_datagrams + pair.ClientStats(session)->rx_datagrams - before, 200u);
+    pair.client(stream).finishes = true;
+    pair.PumpClient(stream);
+    EXPECT_TRUE(pair.RunUntilDone(seconds(5))) << pair.Missing();
+  }
+}
+
 TEST(QuicSession, ARestartedPeerResetsOldSessions) {
   QuicPair pair(PairOver(milliseconds(60), 20));
   const size_t session = pair.Dial();
