@@ -30,8 +30,7 @@ namespace culvert::quic {
 
 class Connection {
  public:
-  // A drained connection closes this long after its last stream. Longer than an acknowledgement is held back (RFC 9000 section 13.2.1; our
-  // max_ack_delay is the default): a peer told of the end before it knows that its own was heard would take it for a failure.
+  // A drained connection closes this long after its last stream. Longer than an acknowledgement is held back (RFC 9000 section 13.2.1): a peer told of the end before it knows that its own was heard would take it for a failure.
   static constexpr Duration kLastAcknowledgement = std::chrono::milliseconds(30);
 
   enum class State : uint8_t { kHandshaking, kEstablished, kClosing, kClosed };

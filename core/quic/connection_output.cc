@@ -153,7 +153,8 @@ void Connection::OnStreamOffered(Stream& stream, int64_t taken, size_t offered, 
 
 ngtcp2_ssize Connection::OfferDatagram(TimePoint now, ByteSpan out, ngtcp2_pkt_info& info) {
   const std::vector<uint8_t>& front = datagrams_out_.front();
-  ngtcp2_vec vector{const_cast<uint8_t*>(front.data()), front.size()};
+  uint8_t nothing = 0;  // an empty datagram has no address, and ngtcp2 wants one
+  ngtcp2_vec vector{front.empty() ? &nothing : const_cast<uint8_t*>(front.data()), front.size()};
   int accepted = 0;
   const ngtcp2_ssize size =
       ngtcp2_conn_writev_datagram(conn_, path_.get(), &info, out.data(), out.size(), &accepted,

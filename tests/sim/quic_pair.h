@@ -127,6 +127,11 @@ class QuicPair {
   void MigrateClient(size_t client = 0);
   // The servers are gone and others run at their address, with the same keys.
   void ReplaceServers();
+  // The same under other settings.
+  void ReplaceServers(const quic::QuicOptions& settings) {
+    options_.server = settings;
+    ReplaceServers();
+  }
   // Offers a datagram to the server as if it came from `from`; its effect on the endpoint, after settling.
   DropReason Inject(const SocketAddress& from, std::vector<uint8_t> bytes, size_t worker = 0);
   // The same for a client.

@@ -66,6 +66,31 @@ TEST(QuicSession, EarlyDataSavesARoundTrip) {
 }
 
 // T28: an attacker who saw the first flight of a resumed session sends it again, from elsewhere and from everywhere.
+TEST(QuicSession, RejectedEarlyDataIsSentAgainButNotWhatWasAborted) {
+  QuicPair pair(WithEarlyData());
+  const size_t first = pair.Dial();
+  pair.Open(first, 1000, 1000);
+  ASSERT_TRUE(pair.RunUntilDone(seconds(5))) << pair.Missing();
+  pair.RunFor(milliseconds(500));
+  pair.client_endpoint().CloseSession(pair.now(), pair.session(first).handle);
+  pair.RunFor(seconds(2));
+  // Under narrower limits than the client remembers none can be taken.
+  quic::QuicOptions narrower = WithEarlyData().server;
+  narrower.max_streams_per_session = 10;
+  pair.ReplaceServers(narrower);
+  const size_t second = pair.Dial();
+  const size_t kept = pair.Open(second, 5000, 5000);
+  const size_t aborted = pair.Open(second, 5000, 5000);
+  pair.RunFor(milliseconds(1));
+  pair.client_endpoint().Abort(pair.now(), pair.client(aborted).stream, CloseReason::kAborted);
+  pair.SettleAll();
+  ASSERT_TRUE(pair.RunUntil([&] { return pair.client(kept).at_end && pair.client(aborted).closed; }, seconds(5))) << pair.Missing();
+  EXPECT_FALSE(pair.session(second).info.early_data_accepted);
+  pair.RunFor(seconds(3));
+  EXPECT_EQ(pair.client_endpoint().OpenStreams(pair.session(second).handle), 0u);
+  EXPECT_EQ(pair.failure(), "");
+}
+
 TEST(QuicSession, ReplayedEarlyDataIsExecutedAtMostOnce) {
   QuicPairOptions options = WithEarlyData();
   options.max_unvalidated_per_prefix = 2000;

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <list>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -68,8 +70,12 @@ class PoolWorker final : public SessionPool::Host, public EndpointDriver::Owner 
   std::shared_ptr<quic::ResumptionStore> resumption() override { return nullptr; }
   bool MayOpenSession() const override {
     size_t sessions_now = tally.everywhere->load();
-    for (const auto& pool : pools) sessions_now += pool->handshake_count();
-    return sessions_now < config.max_sessions;
+    size_t draining = 0;
+    for (const auto& pool : pools) {
+      sessions_now += pool->handshake_count();
+      draining += pool->draining_count();
+    }
+    return sessions_now < config.max_sessions + draining;
   }
   SlotHandle Register(EndpointDriver& driver, SessionHandle session, TargetState& target) override {
     return OpenQuicSession(context, driver, session, {.tally = &tally, .target = &target});
@@ -149,11 +155,22 @@ class PoolFixture : public ::testing::Test {
     options.clock = [this] { return TimePoint(Duration(resolver_now.load())); };
     options.lookup = [this](const std::string& host) -> absl::StatusOr<Resolver::Addresses> {
       ++lookups;
+      if (host == "silent.example" || names_are_silent) {
+        std::unique_lock lock(silence_mutex);
+        silence_over.wait(lock, [this] { return is_silence_over; });
+      }
       if (host == "two.example") return Resolver::Addresses{IpAddress::V4({192, 0, 2, 1}), IpAddress::V4({192, 0, 2, 2})};
       return absl::UnavailableError("resolve " + host + ": name or service not known");
     };
     resolver = std::make_unique<Resolver>(std::move(options));
   }
+  // Lookups that wait are answered.
+  void EndSilence() {
+    const std::lock_guard lock(silence_mutex);
+    is_silence_over = true;
+    silence_over.notify_all();
+  }
+  ~PoolFixture() override { EndSilence(); }
   void Begin(uint32_t workers_count = 1) {
     for (uint32_t i = 0; i < workers_count; ++i) {
       workers.push_back(std::make_unique<PoolWorker>(i, now, counts, *resolver, config));
@@ -180,6 +197,10 @@ class PoolFixture : public ::testing::Test {
   TimePoint now = kStart;
   std::atomic<int64_t> resolver_now{kStart.time_since_epoch().count()};
   std::atomic<int> lookups{0};
+  std::atomic<bool> names_are_silent{false};
+  std::mutex silence_mutex;
+  std::condition_variable silence_over;
+  bool is_silence_over = false;
   DialerConfig config;
   SessionCounts counts;
   std::unique_ptr<Resolver> resolver;

@@ -117,6 +117,24 @@ TEST_F(SessionPoolKeepTest, OtherTlsSettingsBeginNewSessionsAndLetOldOnesFinish)
   EXPECT_NE(Ask().grant.carrier, old_session);
 }
 
+TEST_F(SessionPoolKeepTest, SessionsThatFinishDoNotCountAgainstTheLimit) {
+  config.max_sessions = 1;
+  Begin();
+  Client& old = Ask();
+  EstablishAll();
+  ASSERT_NE(old.grant.stream, nullptr);
+  pool().OnConfigChanged(/*tls_changed=*/true);
+  EXPECT_EQ(pool().draining_count(), 1u);
+  Client& next = Ask();
+  EstablishAll();
+  EXPECT_NE(next.grant.stream, nullptr) << next.reason;
+  // When the old one is gone, the limit is what it was.
+  quic().EndSession(old.grant.carrier, "", CloseReason::kLocal);
+  Settle();
+  EXPECT_EQ(pool().draining_count(), 0u);
+  EXPECT_FALSE(worker().MayOpenSession());
+}
+
 TEST_F(SessionPoolKeepTest, SessionsMoveWhenTheSystemSendsFromAnotherAddress) {
   Begin();
   Ask();

@@ -211,6 +211,37 @@ TEST_F(SessionPoolTest, ANameIsLookedUpAnewAfterItsInterval) {
   EXPECT_EQ(lookups, 2);
 }
 
+TEST_F(SessionPoolTest, ALookupWithoutAnAnswerIsGivenUpThoughNobodyWaitsAnyMore) {
+  Begin();
+  SessionPool& silent = worker().AddPool("silent.example:443");
+  Client& client = Ask(silent, seconds(5));
+  Settle();
+  client.request.reset();  // it left
+  Advance(config.dial_timeout + milliseconds(1));
+  // No timer is due again and again.
+  const auto next = worker().context.timers.Next();
+  EXPECT_TRUE(!next || *next > now);
+  Client& later = Ask(silent, seconds(5));
+  EXPECT_FALSE(later.is_answered);
+}
+
+TEST_F(SessionPoolTest, OldAddressesAreUsedOnWhileANameIsLookedUp) {
+  config.resolve_interval = seconds(5);
+  Begin();
+  LookUp("two.example");
+  SessionPool& two = worker().AddPool("two.example:443");
+  Ask(two, seconds(100));
+  ASSERT_EQ(quic().Live().size(), 1u);
+  quic().EndSession(EstablishLast(), "IDLE_TIMEOUT");
+  Settle();
+  names_are_silent = true;
+  Advance(seconds(120));  // the resolver's own memory is over too
+  Ask(two, seconds(100));
+  EXPECT_EQ(quic().Live().size(), 0u) << "a quick answer is waited for";
+  Advance(SessionPool::kLookupPatience);
+  EXPECT_EQ(quic().Live().size(), 1u);
+}
+
 TEST_F(SessionPoolTest, AFailureIsToldToAllWhoWaitAndGoesIntoTheStatus) {
   Begin();
   Client& one = Ask();
