@@ -238,7 +238,12 @@ void Congestion::OnPersistentCongestion(TimePoint now) {
   PublishWindow();
 }
 
+void Congestion::WatchAfterPathChange(TimePoint now) {
+  if (std::exchange(path_has_changed_, false)) culvert_quic_watch_for_losses(conn_, ToTimestamp(now));
+}
+
 void Congestion::OnPathChanged() {
+  path_has_changed_ = true;
   const culvert_quic_path path = culvert_quic_path_now(conn_);
   path_begins_at_ = path.next_packet_number;
   unreported_acked_bytes_ = unreported_lost_bytes_ = 0;

@@ -68,6 +68,9 @@ class Congestion {
   // begun, as the handshake is not confirmed, one is under way, settings forbid it or nothing larger is left to try.
   [[nodiscard]] bool RestartMtuSearch(uint32_t max_bytes);
 
+  // To be called after each call into ngtcp2 that takes something in: after a change of path nothing but this has what was on its way
+  // watched, and the end of a stream that was lost just then would be sent again only when something else is.
+  void WatchAfterPathChange(TimePoint now);
   // Until then ngtcp2 writes acknowledgements only, and an offer of no stream data is no sign of an application with nothing to send
   // (whose delivery rate samples would not count). kInfiniteFuture: from now on anything again. Its own deadlines include it.
   void HoldUntil(TimePoint when);
@@ -108,6 +111,7 @@ class Congestion {
   uint64_t unreported_acked_bytes_ = 0;
   uint64_t unreported_lost_bytes_ = 0;
   bool inside_ack_ = false;
+  bool path_has_changed_ = false;
   uint64_t largest_lost_order_ = 0;
   uint64_t reported_marks_ = 0;
   uint32_t reported_timeouts_ = 0;       // in a row

@@ -219,6 +219,12 @@ void culvert_quic_probe(ngtcp2_conn *conn) {
   }
 }
 
+void culvert_quic_watch_for_losses(ngtcp2_conn *conn, uint64_t now) {
+  if (conn->cstat.loss_detection_timer == UINT64_MAX) {
+    ngtcp2_conn_set_loss_detection_timer(conn, now);
+  }
+}
+
 void culvert_quic_hold_until(ngtcp2_conn *conn, uint64_t when) { conn->tx.pacing.next_ts = when; }
 
 /* While a path is validated the library begins and ends searches itself, and expects to find none. */

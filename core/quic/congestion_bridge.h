@@ -86,6 +86,8 @@ bool culvert_quic_is_new_packet(struct ngtcp2_conn* conn, const uint8_t* header,
 void culvert_quic_cap_timeouts(struct ngtcp2_conn* conn, uint32_t most, uint64_t now);
 // See Congestion::Probe.
 void culvert_quic_probe(struct ngtcp2_conn* conn);
+// Sets the timer of loss detection where it is off although something is unacknowledged, as ngtcp2 leaves it after a change of path.
+void culvert_quic_watch_for_losses(struct ngtcp2_conn* conn, uint64_t now);
 // See Congestion::HoldUntil.
 void culvert_quic_hold_until(struct ngtcp2_conn* conn, uint64_t when);
 

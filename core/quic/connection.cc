@@ -200,6 +200,7 @@ void Connection::OnDatagram(TimePoint now, ByteSpan bytes, const SocketAddress& 
   }
   OnReadResult(now, result);
   if (is_over()) return;
+  congestion_->WatchAfterPathChange(now);
   HandleStops();
   HandleResets();
   EndStoppedStreams();
@@ -316,6 +317,7 @@ void Connection::OnTimeout(TimePoint now) {
     const int result = ngtcp2_conn_handle_expiry(conn_, ts);
     congestion_->OnTimerHandled(now);
     if (result != 0) return OnExpired(now, result);
+    congestion_->WatchAfterPathChange(now);
     UpdatePeer();  // a new path may have been given up
     if (!is_confirmed_) congestion_->CapTimeouts(kHandshakeDoublings, now);
     if (congestion_->pto_count() == 0) stall_probes_ = 0;
@@ -423,6 +425,7 @@ void Connection::MigrateTo(TimePoint now, const SocketAddress& local) {
   const PathStorage path(local, peer_);
   // An immediate one: the old address is gone, so there is nothing to fall back to (RFC 9000 section 9.2).
   if (ngtcp2_conn_initiate_immediate_migration(conn_, path.get(), ToTimestamp(now)) != 0) return;
+  congestion_->WatchAfterPathChange(now);
   local_ = local;
   ++counters_.path_migrations;
   MarkReady();

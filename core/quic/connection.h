@@ -224,7 +224,7 @@ class Connection {
   Duration keep_alive_{};               // as set in ngtcp2; zero: off
   TimePoint heard_at_{};
   uint32_t datagrams_on_end_ = 0;       // since the peer was last silent for long
-  uint32_t quiet_probes_ = 0;           // while it is
+  Duration quiet_time_{};               // of silence after which it is asked next; zero: the usual keep-alive does
   TimePoint stall_probe_at_ = kInfiniteFuture;
   uint32_t stall_probes_ = 0;           // that were not answered
   TimePoint mtu_search_at_ = kInfiniteFuture;

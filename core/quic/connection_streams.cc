@@ -27,7 +27,6 @@ constexpr uint32_t kTimeoutsOfAStall = 2;
 // A peer from which so many datagrams came on end was sending; when it falls silent it may be that our address has changed under way,
 // which it can only learn from us.
 constexpr uint32_t kStreamOfDatagrams = 8;
-constexpr uint32_t kQuietProbes = 3;
 constexpr Duration kLeastQuiet = std::chrono::milliseconds(100);
 constexpr uint64_t kAbortError = 1;
 
@@ -403,7 +402,7 @@ void Connection::UpdateKeepAlive() {
   Duration wanted{};
   // Who waits for a stream to become free must stay within reach of whoever frees it.
   if (!streams_.empty() || keeps_alive_ || wants_streams_) wanted = host_.config().keepalive_interval();
-  if (!streams_.empty() && datagrams_on_end_ >= kStreamOfDatagrams) wanted = std::min(wanted, QuietTime());
+  if (!streams_.empty() && quiet_time_ > Duration::zero()) wanted = std::min(wanted, quiet_time_);
   if (wanted == keep_alive_) return;
   keep_alive_ = wanted;
   culvert_quic_set_keep_alive(conn_, wanted == Duration::zero() ? UINT64_MAX : static_cast<uint64_t>(wanted.count()));
@@ -418,12 +417,9 @@ Duration Connection::QuietTime() const {
 }
 
 void Connection::OnHeard() {
-  if (std::exchange(quiet_probes_, 0) > 0) {
-    // The answer to a probe: it knows our address, and just has nothing to say.
-    datagrams_on_end_ = 0;
-    return UpdateKeepAlive();
-  }
-  if (++datagrams_on_end_ == kStreamOfDatagrams) UpdateKeepAlive();
+  if (++datagrams_on_end_ != kStreamOfDatagrams) return;
+  quiet_time_ = QuietTime();
+  UpdateKeepAlive();
 }
 
 void Connection::OnQuiet(TimePoint now) {
@@ -440,8 +436,12 @@ void Connection::OnQuiet(TimePoint now) {
     congestion_->Probe();
     stall_probe_at_ = now + kStallProbeInterval;
   }
-  if (datagrams_on_end_ >= kStreamOfDatagrams && now - heard_at_ >= keep_alive_ && ++quiet_probes_ >= kQuietProbes) {
+  // Asked ever more rarely, so that what is found out late is late by as much as the silence has lasted, and long silence costs nothing.
+  if (quiet_time_ > Duration::zero() && now - heard_at_ >= quiet_time_) {
     datagrams_on_end_ = 0;
+    congestion_->Probe();
+    quiet_time_ *= 2;
+    if (quiet_time_ >= host_.config().keepalive_interval()) quiet_time_ = Duration::zero();
   }
   UpdateKeepAlive();
 }

@@ -1,6 +1,7 @@
 #include "core/quic/control_frame_limit.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace culvert::quic {
@@ -58,13 +59,20 @@ void SkipAck(FrameReader& reader, bool has_ecn) {
   if (has_ecn) reader.SkipVarints(3);
 }
 
+void NoteStream(uint64_t stream, ControlFrameLimit::Tally& tally) {
+  if (static_cast<int64_t>(stream) <= tally.highest_stream) return;
+  tally.highest_stream = static_cast<int64_t>(stream);
+  ++tally.new_streams;
+}
+
 void CountStream(FrameReader& reader, uint64_t type, ControlFrameLimit::Tally& tally) {
-  reader.Varint();  // stream
+  const uint64_t stream = reader.Varint();
   const bool has_offset = (type & 4) != 0;
   const uint64_t offset = has_offset ? reader.Varint() : 0;
   const uint64_t length = (type & 2) != 0 ? reader.Varint() : reader.remaining();
   reader.Skip(length);
   if (!reader.ok()) return;
+  NoteStream(stream, tally);
   const bool has_fin = (type & 1) != 0;
   if (length == 0 && !has_fin && offset > 0) {
     ++tally.control_frames;
@@ -80,7 +88,6 @@ void CountStream(FrameReader& reader, uint64_t type, ControlFrameLimit::Tally& t
 int VarintsOf(uint64_t type) {
   switch (type) {
     case 0x01: return 0;  // PING
-    case 0x04: return 3;  // RESET_STREAM
     case 0x10: return 1;  // MAX_DATA
     case 0x11: return 2;  // MAX_STREAM_DATA
     case 0x12:
@@ -100,8 +107,9 @@ bool IsFree(uint64_t type) { return type == 0x10 || type == 0x11 || type == 0x12
 
 }  // namespace
 
-ControlFrameLimit::Tally ControlFrameLimit::Count(ByteView frames) {
+ControlFrameLimit::Tally ControlFrameLimit::Count(ByteView frames, int64_t highest_stream) {
   Tally tally;
+  tally.highest_stream = highest_stream;
   FrameReader reader(frames);
   while (reader.has_more()) {
     const uint64_t type = reader.Varint();
@@ -113,11 +121,13 @@ ControlFrameLimit::Tally ControlFrameLimit::Count(ByteView frames) {
       CountStream(reader, type, tally);
     } else if (type == 0x30 || type == 0x31) {  // DATAGRAM
       reader.Skip(type == 0x31 ? reader.Varint() : reader.remaining());
-    } else if (type == 0x05) {  // STOP_SENDING
+    } else if (type == 0x04 || type == 0x05) {  // RESET_STREAM, STOP_SENDING
       const uint64_t stream = reader.Varint();
-      reader.Varint();
-      if (reader.ok()) tally.stopped.push_back(static_cast<int64_t>(stream));
+      reader.SkipVarints(type == 0x04 ? 2 : 1);
       ++tally.control_frames;
+      if (!reader.ok()) break;
+      NoteStream(stream, tally);
+      if (type == 0x05) tally.stopped.push_back(static_cast<int64_t>(stream));
     } else if (const int varints = VarintsOf(type); varints >= 0) {
       reader.SkipVarints(varints);
       if (!IsFree(type)) ++tally.control_frames;
@@ -144,10 +154,14 @@ ControlFrameLimit::Tally ControlFrameLimit::Count(ByteView frames) {
 }
 
 bool ControlFrameLimit::Admit(TimePoint now, ByteView frames, uint64_t sent_datagrams, std::vector<int64_t>& stopped) {
-  const Tally tally = Count(frames);
+  const Tally tally = Count(frames, highest_stream_);
+  highest_stream_ = tally.highest_stream;
   stopped.insert(stopped.end(), tally.stopped.begin(), tally.stopped.end());
   if (tally.control_frames == 0 && tokens_ >= kBurst) return true;
-  const double earned = ToSeconds(now - filled_at_) * kPerSecond +
+  stream_tokens_ = std::min(kStreamsPerSecond, stream_tokens_ + ToSeconds(now - filled_at_) * kStreamsPerSecond);
+  const double streams = std::min<double>(tally.new_streams, std::floor(stream_tokens_));
+  stream_tokens_ -= streams;
+  const double earned = ToSeconds(now - filled_at_) * kPerSecond + streams * kPerStream +
                         static_cast<double>(tally.stream_bytes) / kBytesPerToken +
                         static_cast<double>(tally.stream_frames) * kTokensPerStreamFrame +
                         static_cast<double>(sent_datagrams - std::exchange(sent_datagrams_, sent_datagrams)) * kTokensPerSentDatagram;

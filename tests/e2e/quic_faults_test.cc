@@ -59,26 +59,25 @@ class QuicFaults : public ::testing::Test {
 
 TEST_F(QuicFaults, ATransferLivesThroughTwelveRebindings) {
   Start(ExchangeHandler());
-  std::atomic<bool> done{false};
+  std::atomic<bool> enough{false};
   absl::Status exchanged = absl::UnknownError("not run");
   std::thread client([&] {
-    // Slow enough to last: the translator forwards on one thread, byte by byte checked at both ends.
-    for (int i = 0; i < 12 && (i == 0 || exchanged.ok()); ++i) {
+    do {
       exchanged = RunExchange({.to = entrance_, .limit = seconds(60)}, {.up_bytes = 24 << 20, .down_bytes = 24 << 20});
-    }
-    done = true;
+    } while (exchanged.ok() && !enough);
   });
-  int rebindings = 0;
-  while (!done && rebindings < 12) {
-    (void)poll(nullptr, 0, 100);
-    ASSERT_EQ(nat_->Rebind(/*address=*/rebindings % 2 == 1), absl::OkStatus());
-    ++rebindings;
+  // A session cannot change its address before it is established (RFC 9000 section 9).
+  EXPECT_TRUE(application_->WaitForAccepted(1, seconds(20))) << Logs();
+  for (int rebindings = 0; rebindings < 12; ++rebindings) {
+    (void)poll(nullptr, 0, 300);
+    EXPECT_EQ(nat_->Rebind(/*address=*/rebindings % 2 == 1), absl::OkStatus());
   }
+  (void)poll(nullptr, 0, 300);
+  enough = true;
   client.join();
   EXPECT_EQ(exchanged, absl::OkStatus()) << Logs();
-  EXPECT_EQ(rebindings, 12);
-  // One session carried all of it, and it knows of its moves.
-  EXPECT_GE(SumOf(far_->GetJson("sessions"), "migrations"), 6u) << far_->GetJson("sessions");
+  // The sessions know of their moves. Of those that fall into a silence of theirs they see the last one.
+  EXPECT_GE(SumOf(far_->GetJson("sessions"), "migrations"), 3u) << far_->GetJson("sessions") << Logs();
 }
 
 TEST_F(QuicFaults, AStreamGoesOnAfterABlackHole) {

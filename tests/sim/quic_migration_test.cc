@@ -51,6 +51,40 @@ TEST(QuicMigration, RebindToAnotherWorkerUpload) { ChangeTwelveTimes(Change::kPo
 TEST(QuicMigration, RebindToAnotherWorkerDownload) { ChangeTwelveTimes(Change::kPort, false, 3); }
 TEST(QuicMigration, OwnAddressAtAnotherWorker) { ChangeTwelveTimes(Change::kOwn, true, 3); }
 
+TEST(QuicMigration, WhatWasLostAsTheAddressChangedIsSentAgain) {
+  QuicPair pair(PairOver(milliseconds(30), 20));
+  const size_t session = pair.Dial();
+  const size_t stream = pair.Open(session, 1000, 200'000);
+  ASSERT_TRUE(pair.RunUntil([&] { return pair.client(stream).received > 100'000; }, seconds(5))) << pair.Missing();
+  // The rest, with its end, goes to where the client was; nothing follows it.
+  pair.down().black_hole = true;
+  pair.RunFor(milliseconds(60));
+  pair.RebindPort();
+  const size_t other = pair.Open(session, 100, 0);
+  ASSERT_TRUE(pair.RunUntil([&] { return pair.stream(other).server != nullptr; }, seconds(1))) << pair.Missing();
+  pair.down().black_hole = false;
+  const TimePoint from = pair.now();
+  ASSERT_TRUE(pair.RunUntil([&] { return pair.client(stream).at_end; }, seconds(20))) << pair.Missing();
+  EXPECT_LE(ToMilliseconds(pair.now() - from), 1000);
+}
+
+TEST(QuicMigration, AnEndThatIsLostWithTheAddressIsFoundSoon) {
+  QuicPair pair(PairOver(milliseconds(30), 20));
+  const size_t session = pair.Dial();
+  QuicSide side;
+  side.to_send = 200'000;
+  const size_t stream = pair.Open(session, side, 200'000);
+  ASSERT_TRUE(pair.RunUntil([&] { return pair.client(stream).received == 200'000 - 1 || pair.client(stream).received > 190'000; }, seconds(5)));
+  // For a while nothing happens, and the client has nothing to say any more; then its address changes and the end is lost.
+  pair.down().black_hole = true;
+  pair.RunFor(milliseconds(300));
+  pair.RebindPort();
+  pair.down().black_hole = false;
+  const TimePoint from = pair.now();
+  ASSERT_TRUE(pair.RunUntil([&] { return pair.client(stream).at_end; }, seconds(20))) << pair.Missing();
+  EXPECT_LE(ToMilliseconds(pair.now() - from), 600) << "as long as the silence had lasted, and a round trip or two";
+}
+
 TEST(QuicMigration, IsCounted) {
   QuicPair pair(PairOver(milliseconds(30), 20));
   const size_t session = pair.Dial();

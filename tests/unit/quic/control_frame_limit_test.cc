@@ -109,6 +109,33 @@ TEST(ControlFrameLimitTest, WhoAcknowledgesMuchMayAskToBeAcknowledged) {
   while (strict.Admit(TimePoint{std::chrono::microseconds(50 * packets)}, frames, 0, stopped)) ASSERT_LT(++packets, 2000);
 }
 
+// A stream that is announced, then reset and stopped, and nothing else.
+Frames ShortStream(uint32_t number) {
+  const uint32_t id = 4 * number;
+  const auto varint = [&] {
+    return Frames{static_cast<uint8_t>(0x80 | id >> 24), static_cast<uint8_t>(id >> 16), static_cast<uint8_t>(id >> 8), static_cast<uint8_t>(id)};
+  };
+  Frames frames;
+  const auto append = [&](const Frames& more) { frames.insert(frames.end(), more.begin(), more.end()); };
+  append({0x0a}), append(varint()), append({0x00});
+  append({0x04}), append(varint()), append({0x01, 0x00});
+  append({0x05}), append(varint()), append({0x01});
+  return frames;
+}
+
+TEST(ControlFrameLimitTest, StreamsThatComeToNothingAreWhatABusyGatewayHas) {
+  ControlFrameLimit limit;
+  std::vector<int64_t> stopped;
+  // 1,500 a second, for a minute.
+  for (uint32_t i = 0; i < 90'000; ++i) {
+    ASSERT_TRUE(limit.Admit(TimePoint{std::chrono::microseconds(667) * i}, ShortStream(i), 0, stopped)) << i;
+  }
+  // 100,000 a second are an attack.
+  ControlFrameLimit strict;
+  uint32_t count = 0;
+  while (strict.Admit(TimePoint{std::chrono::microseconds(10) * count}, ShortStream(count), 0, stopped)) ASSERT_LT(++count, 10'000u);
+}
+
 TEST(ControlFrameLimitTest, TellsWhichStreamsAreToBeStopped) {
   ControlFrameLimit limit;
   std::vector<int64_t> stopped;
