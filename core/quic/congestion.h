@@ -77,7 +77,7 @@ class Congestion {
   // Probe timeouts have doubled often enough: the next come after the same time. During the handshake, when a guess stands for the round
   // trip and few packets decide everything.
   void CapTimeouts(uint32_t most, TimePoint now);
-  // The next packet is written whatever the window says, and asks for an acknowledgement: a probe as after a probe timeout (RFC 9002
+  // The next packet is written whatever the window says, and carries a PING: a probe as after a probe timeout (RFC 9002
   // section 6.2.4), at a time of the connection's choosing.
   void Probe();
 

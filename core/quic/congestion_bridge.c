@@ -2,6 +2,7 @@
 
 #include "ngtcp2_cc.h"
 #include "ngtcp2_conn.h"
+#include "ngtcp2_frame_chain.h"
 #include "ngtcp2_pkt.h"
 #include "ngtcp2_pmtud.h"
 #include "ngtcp2_rst.h"
@@ -213,8 +214,28 @@ void culvert_quic_cap_timeouts(ngtcp2_conn *conn, uint32_t most, uint64_t now) {
   }
 }
 
+/*
+ * A PING of its own: a packet that only repeats a NEW_CONNECTION_ID is a probing packet (RFC 9000 section 9.1), and a peer that gets nothing
+ * else from our new address goes on sending to the old one.
+ */
+static void queue_ping(ngtcp2_conn *conn) {
+  ngtcp2_frame_chain *ping;
+  if (conn->pktns.tx.frq && conn->pktns.tx.frq->fr.type == NGTCP2_FRAME_PING) {
+    return;
+  }
+  if (ngtcp2_frame_chain_objalloc_new(&ping, &conn->frc_objalloc) == 0) {
+    ping->fr.type = NGTCP2_FRAME_PING;
+    ping->next = conn->pktns.tx.frq;
+    conn->pktns.tx.frq = ping;
+  }
+}
+
 void culvert_quic_probe(ngtcp2_conn *conn) {
-  if (conn->pktns.rtb.probe_pkt_left == 0 && conn->pktns.crypto.tx.ckm) {
+  if (!conn->pktns.crypto.tx.ckm) {
+    return;
+  }
+  queue_ping(conn);
+  if (conn->pktns.rtb.probe_pkt_left == 0) {
     conn->pktns.rtb.probe_pkt_left = 1;
   }
 }
