@@ -31,6 +31,8 @@ Dial::Dial(WorkerContext& context, DialPlan plan, StreamObserver& observer)
 
 Dial::~Dial() {
   Finish();
+  // Nobody took it: who wanted it is gone, and an end in order would look like an empty stream that was whole.
+  if (connection_) connection_->tcp.Reset();
   if (connection_ && connection_->driver != nullptr && connection_->tls == nullptr && connection_->carrier.is_null()) {
     connection_->driver->endpoint().Abort(context_.now, connection_->stream, CloseReason::kAborted);
     connection_->driver->MarkDirty();
