@@ -87,7 +87,6 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Create(ConnectionHost& h
   connection->handshake_.AttachTo(connection->conn_);
   connection->congestion_ = Congestion::Install(connection->conn_, host.config().congestion_control(), kLeastPayload,
                                                 host.random());
-  // Until a first sample tells: what RFC 9002 assumes.
   connection->MarkReady();
   return connection;
 }

@@ -96,8 +96,8 @@ class Endpoint : public culvert::Endpoint {
   // A null handle for a stale one.
   [[nodiscard]] virtual SessionHandle SessionOf(StreamHandle stream) const = 0;
   [[nodiscard]] virtual std::optional<SessionInfo> GetSessionInfo(SessionHandle session) const = 0;
-  // Ends a session in order: streams that are open go on until they end, none is opened any more, then it closes. With no stream
-  // open it closes at once.
+  // Ends a session in order: streams that are open go on until they end, none is opened any more, then it closes, when the peer
+  // can know that its last end was heard (30 ms). With no stream open, nor a moment ago, it closes at once.
   virtual void CloseSession(TimePoint now, SessionHandle session) = 0;
 
   // Keeps a session alive although no stream is open, or no longer.

@@ -39,7 +39,7 @@ class Handshake {
   // Under which this connection's tickets are kept.
   [[nodiscard]] std::string ticket_key() const { return tls::TicketKey(state_); }
 
-  // After the handshake: 0, or the alert with which a resumed client must be refused (then failure() says why).
+  // After the handshake: 0, or the alert with which a resumed client must be refused (then TakeLocalFailure says why).
   [[nodiscard]] uint8_t JudgeResumedClient() { return tls::JudgeResumedClient(ssl_.get(), state_); }
   [[nodiscard]] tls::TlsInfo Describe() const { return tls::DescribeHandshake(ssl_.get(), state_); }
 
