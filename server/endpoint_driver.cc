@@ -166,10 +166,7 @@ void EndpointDriver::Dispatch(const Event& event) {
     case Event::Kind::kStreamsAvailable:
       return owner_.OnStreamsAvailable(*this, event.session);
     case Event::Kind::kDatagram:
-      // Nobody wants them yet; kept, they would only fill memory.
-      for (ByteView ignored; quic_->TakeDatagram(event.session, ignored);) {
-      }
-      return;
+      return DispatchDatagrams(event.session);
     case Event::Kind::kReadable:
     case Event::Kind::kWritable:
     case Event::Kind::kReadTimeout:
@@ -177,6 +174,16 @@ void EndpointDriver::Dispatch(const Event& event) {
   }
   const Slot* slot = FindSlot(event.stream);
   if (slot != nullptr && slot->object != nullptr) slot->object->OnEvent();
+}
+
+void EndpointDriver::DispatchDatagrams(SessionHandle session) {
+  StreamHandle stream;
+  ByteView bytes;
+  while (quic_->TakeDatagram(session, stream, bytes)) {
+    const Slot* slot = FindSlot(stream);
+    // The stream may not have been accepted yet, or have been let go of.
+    if (slot != nullptr && slot->object != nullptr) slot->object->OnDatagram(bytes);
+  }
 }
 
 void EndpointDriver::OnSessionClosed(const Event& event) {

@@ -130,6 +130,7 @@ class EndpointDriver final : public LingeringKeeper, private io::IoHandler, priv
   void Receive();
   void SendStrays();
   void Dispatch(const Event& event);
+  void DispatchDatagrams(SessionHandle session);
   void OnClosed(const Event& event);
   void OnSessionClosed(const Event& event);
   void AbortAll(CloseReason reason);

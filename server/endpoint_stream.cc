@@ -73,6 +73,20 @@ bool EndpointStream::HasPeerAnswered() const {
 
 bool EndpointStream::CanHalfClose() const { return driver_.endpoint().CanHalfClose(); }
 
+size_t EndpointStream::MaxDatagramBytes() const {
+  return is_open_ && driver_.quic() != nullptr ? driver_.quic()->MaxDatagramBytes(stream_) : 0;
+}
+
+bool EndpointStream::SendDatagram(ByteView head, ByteView payload) {
+  if (!is_open_ || driver_.quic() == nullptr || !driver_.quic()->SendDatagram(stream_, head, payload)) return false;
+  driver_.MarkDirty();
+  return true;
+}
+
+void EndpointStream::SetDatagramQueue(size_t packets) {
+  if (is_open_ && driver_.quic() != nullptr) driver_.quic()->SetDatagramQueue(stream_, packets);
+}
+
 void EndpointStream::FinishWriting() {
   if (!is_open_) return;
   driver_.endpoint().FinishWriting(context_.now, stream_);
@@ -81,6 +95,7 @@ void EndpointStream::FinishWriting() {
 
 void EndpointStream::Close() {
   set_observer(nullptr);
+  datagrams_ = nullptr;
   is_broken_ = false;
   if (!is_open_) return;
   peer_answered_ = HasPeerAnswered();
@@ -91,6 +106,7 @@ void EndpointStream::Close() {
 
 void EndpointStream::Reset(CloseReason reason) {
   set_observer(nullptr);
+  datagrams_ = nullptr;
   is_broken_ = false;
   if (!is_open_) return;
   peer_answered_ = HasPeerAnswered();

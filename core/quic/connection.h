@@ -25,6 +25,7 @@
 #include "core/quic/handshake.h"
 #include "core/quic/ngtcp2_address.h"
 #include "core/quic/stream.h"
+#include "core/transport/packet_queue.h"
 
 namespace culvert::quic {
 
@@ -78,9 +79,11 @@ class Connection {
   // The application lets go of the stream; it may be gone when this returns.
   void CloseStream(TimePoint now, Stream& stream);
   void AbortStream(Stream& stream, CloseReason reason);
-  [[nodiscard]] bool SendDatagram(ByteView bytes);
-  [[nodiscard]] size_t MaxDatagramBytes() const;
-  [[nodiscard]] bool TakeDatagram(ByteView& bytes);
+  [[nodiscard]] bool SendDatagram(Stream& stream, ByteView head, ByteView payload);
+  [[nodiscard]] size_t MaxDatagramBytes(const Stream& stream) const;
+  [[nodiscard]] bool TakeDatagram(StreamHandle& stream, ByteView& bytes);
+  // What waits for the stream is not sent any more.
+  void DropDatagrams(Stream& stream);
   void SetKeepAlive(bool keep);
   void MigrateTo(TimePoint now, const SocketAddress& local);
   void UpdateKeys(TimePoint now);
@@ -143,7 +146,8 @@ class Connection {
   PacketOutcome WriteAcknowledgement(TimePoint now, ByteSpan out);
   [[nodiscard]] SendLimit FindLimit() const;
   ngtcp2_ssize OfferStream(TimePoint now, Stream& stream, ByteSpan out, ngtcp2_pkt_info& packet);
-  ngtcp2_ssize OfferDatagram(TimePoint now, ByteSpan out, ngtcp2_pkt_info& packet);
+  ngtcp2_ssize OfferDatagrams(TimePoint now, ByteSpan out, ngtcp2_pkt_info& packet);
+  [[nodiscard]] size_t MaxDatagramFrame() const;  // with the stream's id
   void OnStreamOffered(Stream& stream, int64_t taken, size_t offered, bool with_fin);
   bool Send(TimePoint now, DatagramSink& sink, ByteSpan slot, const PacketOutcome& packet);
   bool WriteClose(TimePoint now, DatagramSink& sink);
@@ -230,9 +234,11 @@ class Connection {
   TimePoint mtu_search_at_ = kInfiniteFuture;
   SendLimit limit_ = SendLimit::kApplication;
 
-  std::deque<std::vector<uint8_t>> datagrams_out_;
-  std::deque<std::vector<uint8_t>> datagrams_in_;
-  std::vector<uint8_t> shown_datagram_;
+  std::vector<Stream*> datagram_streams_;  // with datagrams to send
+  size_t next_datagram_stream_ = 0;        // whose turn it is
+  bool datagrams_had_turn_ = false;        // the packet before began with them
+  PacketQueue datagrams_in_;               // each behind the handle of its stream
+  bool shows_datagram_ = false;            // the first of them was handed out
 
   uint32_t prepared_keys_ = 0;
   CloseReason close_reason_ = CloseReason::kNone;

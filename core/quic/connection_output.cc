@@ -55,7 +55,7 @@ bool Connection::Flush(TimePoint now, DatagramSink& sink) {
 SendLimit Connection::FindLimit() const {
   if (stall_probes_ > 0 || congestion_->pto_count() >= 3) return SendLimit::kPathDown;
   if (blocked_streams_ > 0 || IsConnectionBlocked()) return SendLimit::kPeerWindow;
-  if (send_queue_.empty() && datagrams_out_.empty()) return SendLimit::kApplication;
+  if (send_queue_.empty() && datagram_streams_.empty()) return SendLimit::kApplication;
   return SendLimit::kCongestion;
 }
 
@@ -72,13 +72,11 @@ Connection::PacketOutcome Connection::WritePacket(TimePoint now, ByteSpan out) {
   PacketOutcome packet;
   ngtcp2_pkt_info info{};
   congestion_->HoldUntil(kInfiniteFuture);
-  // The path may have become narrower since they were taken.
-  while (!datagrams_out_.empty() && datagrams_out_.front().size() > MaxDatagramBytes()) {
-    datagrams_out_.pop_front();
-    ++counters_.dropped_datagrams;
-  }
-  if (!datagrams_out_.empty()) {
-    packet.size = OfferDatagram(now, out, info);
+  // Datagrams and streams take turns in beginning a packet; what room is left is for the others.
+  const bool streams_first = std::exchange(datagrams_had_turn_, false) && !send_queue_.empty();
+  if (!datagram_streams_.empty() && !streams_first) {
+    datagrams_had_turn_ = true;
+    packet.size = OfferDatagrams(now, out, info);
     packet.ecn = static_cast<Ecn>(info.ecn & 3);
     if (packet.size != NGTCP2_ERR_WRITE_MORE) return packet;
   }
@@ -117,6 +115,11 @@ Connection::PacketOutcome Connection::WritePacket(TimePoint now, ByteSpan out) {
     if (stream.has_output()) Queue(stream);  // behind the others
     if (packet.size != NGTCP2_ERR_WRITE_MORE) return packet;
   }
+  if (streams_first && !datagram_streams_.empty()) {
+    packet.size = OfferDatagrams(now, out, info);
+    packet.ecn = static_cast<Ecn>(info.ecn & 3);
+    if (packet.size != NGTCP2_ERR_WRITE_MORE) return packet;
+  }
   packet.size = ngtcp2_conn_write_pkt(conn_, path_.get(), &info, out.data(), out.size(), ToTimestamp(now));
   packet.ecn = static_cast<Ecn>(info.ecn & 3);
   return packet;
@@ -149,20 +152,6 @@ void Connection::OnStreamOffered(Stream& stream, int64_t taken, size_t offered, 
   unsent_bytes_ -= bytes;
   if (with_fin && bytes == offered) stream.fin_sent = true;
   TellRoom(stream);
-}
-
-ngtcp2_ssize Connection::OfferDatagram(TimePoint now, ByteSpan out, ngtcp2_pkt_info& info) {
-  const std::vector<uint8_t>& front = datagrams_out_.front();
-  uint8_t nothing = 0;  // an empty datagram has no address, and ngtcp2 wants one
-  ngtcp2_vec vector{front.empty() ? &nothing : const_cast<uint8_t*>(front.data()), front.size()};
-  int accepted = 0;
-  const ngtcp2_ssize size =
-      ngtcp2_conn_writev_datagram(conn_, path_.get(), &info, out.data(), out.size(), &accepted,
-                                  NGTCP2_WRITE_DATAGRAM_FLAG_MORE, 0, &vector, 1, ToTimestamp(now));
-  const bool can_never_go = size == NGTCP2_ERR_INVALID_STATE || size == NGTCP2_ERR_INVALID_ARGUMENT;
-  if (accepted != 0 || can_never_go) datagrams_out_.pop_front();
-  // It did not fit behind what was in the packet already, or may not go: the streams get their turn.
-  return can_never_go ? NGTCP2_ERR_WRITE_MORE : size;
 }
 
 // Puts the wrapper around the packet and ends the datagram. False: it had to go elsewhere and the sink was full, so it is lost.

@@ -1,4 +1,4 @@
-// The application's side of a connection: streams and datagrams; and what keeps it alive.
+// The application's side of a connection: its streams; and what keeps it alive.
 #include <algorithm>
 #include <utility>
 
@@ -21,7 +21,6 @@ constexpr size_t kMaxHeldBytes = 32 << 20;
 constexpr uint64_t kMaxHeldOfConnection = 64 << 20;
 // After we have ended a stream in both directions the peer may still finish in order; then it is asked to stop (quirks Q8).
 constexpr Duration kStopGrace = std::chrono::seconds(2);
-constexpr size_t kMaxDatagramQueue = 256;
 constexpr Duration kStallProbeInterval = std::chrono::seconds(1);
 constexpr uint32_t kTimeoutsOfAStall = 2;
 // A peer from which so many datagrams came on end was sending; when it falls silent it may be that our address has changed under way,
@@ -351,42 +350,6 @@ void Connection::Forget(Stream& stream) {
 void Connection::Release(Stream& stream) {
   stream.is_released = true;
   if (const size_t unread = stream.receiving.size(); unread > 0) Consume(stream, unread);
-}
-
-// ---- Datagrams ---------------------------------------------------------------------------------------------------------
-
-void Connection::OnDatagramFrame(ByteView bytes) {
-  if (datagrams_in_.size() >= kMaxDatagramQueue) {
-    datagrams_in_.pop_front();  // the oldest is worth the least
-    ++counters_.dropped_datagrams;
-  }
-  datagrams_in_.emplace_back(bytes.begin(), bytes.end());
-  if (datagrams_in_.size() == 1) host_.Emit({Event::Kind::kDatagram, {}, {}, handle_});
-}
-
-size_t Connection::MaxDatagramBytes() const {
-  if (state_ != State::kEstablished || !host_.config().datagrams()) return 0;
-  const ngtcp2_transport_params* peer = ngtcp2_conn_get_remote_transport_params(conn_);
-  if (peer == nullptr || peer->max_datagram_frame_size == 0) return 0;
-  // Short header with the longest packet number, the tag, and the frame's type and length.
-  const size_t overhead = 1 + ngtcp2_conn_get_dcid(conn_)->datalen + 4 + 16 + 3;
-  const size_t packet = ngtcp2_conn_get_path_max_tx_udp_payload_size(conn_);
-  return std::min<size_t>(packet - std::min(packet, overhead), peer->max_datagram_frame_size - std::min<uint64_t>(3, peer->max_datagram_frame_size));
-}
-
-bool Connection::SendDatagram(ByteView bytes) {
-  if (bytes.size() > MaxDatagramBytes() || MaxDatagramBytes() == 0 || datagrams_out_.size() >= kMaxDatagramQueue) return false;
-  datagrams_out_.emplace_back(bytes.begin(), bytes.end());
-  MarkReady();
-  return true;
-}
-
-bool Connection::TakeDatagram(ByteView& bytes) {
-  if (datagrams_in_.empty()) return false;
-  shown_datagram_ = std::move(datagrams_in_.front());
-  datagrams_in_.pop_front();
-  bytes = shown_datagram_;
-  return true;
 }
 
 // ---- Keeping alive --------------------------------------------------------------------------------------------

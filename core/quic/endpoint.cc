@@ -253,19 +253,6 @@ void EndpointImpl::KeepAlive(SessionHandle session, bool keep) {
   if (Connection* connection = FindConnection(session); connection != nullptr && !connection->is_over()) connection->SetKeepAlive(keep);
 }
 
-bool EndpointImpl::SendDatagram(SessionHandle session, ByteView bytes) {
-  Connection* connection = FindConnection(session);
-  return connection != nullptr && !connection->is_over() && connection->SendDatagram(bytes);
-}
-size_t EndpointImpl::MaxDatagramBytes(SessionHandle session) const {
-  const Connection* connection = FindConnection(session);
-  return connection != nullptr ? connection->MaxDatagramBytes() : 0;
-}
-bool EndpointImpl::TakeDatagram(SessionHandle session, ByteView& bytes) {
-  Connection* connection = FindConnection(session);
-  return connection != nullptr && connection->TakeDatagram(bytes);
-}
-
 void EndpointImpl::MigrateTo(TimePoint now, SessionHandle session, const SocketAddress& local) {
   if (Connection* connection = FindConnection(session)) connection->MigrateTo(now, local);
 }
@@ -417,6 +404,7 @@ Stream& EndpointImpl::AddStream(Connection& connection) {
 
 void EndpointImpl::EraseStream(Stream& stream) {
   read_deadlines_.Cancel(stream.handle.index);
+  if (stream.connection != nullptr) stream.connection->DropDatagrams(stream);
   streams_.Erase(stream.handle);
 }
 

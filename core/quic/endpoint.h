@@ -2,7 +2,7 @@
 // worth of connections, looked up by destination connection id; it accepts them, opens them, or both.
 //
 // A session is a QUIC connection. Its streams are tunnelled connections: bidirectional, without framing, with half-close
-// and resets in both directions. Datagrams are RFC 9221's. Peers' bytes go through v2ray's wrapper where the config has one.
+// and resets in both directions. Datagrams are RFC 9221's, each of a stream as in RFC 9297 section 2.1. Peers' bytes go through v2ray's wrapper where the config has one.
 //
 // A peer that has not proved its address gets at most 3 times the bytes it sent (RFC 9000 section 8.1).
 // Thread: confined to one worker. Source: RFC 9000; spec/quic.md; reliability.md T20 to T30.
@@ -80,6 +80,9 @@ struct Handover {
   ByteView bytes;  // good until the next call
 };
 
+// The most that may stand before a datagram's payload (an address with a name is at most so long).
+inline constexpr size_t kMostDatagramHead = 272;
+
 class Endpoint : public culvert::Endpoint {
  public:
   // Begins a session. kSessionOpened or kSessionClosed follows. RESOURCE_EXHAUSTED, INVALID_ARGUMENT (no TLS context).
@@ -103,12 +106,15 @@ class Endpoint : public culvert::Endpoint {
   // Keeps a session alive although no stream is open, or no longer.
   virtual void KeepAlive(SessionHandle session, bool keep) = 0;
 
-  // Queues a datagram for a session. False: the session has none, it does not fit in one packet (MaxDatagramBytes), or the
-  // queue is full (then the oldest would have to go: the caller decides).
-  [[nodiscard]] virtual bool SendDatagram(SessionHandle session, ByteView bytes) = 0;
-  [[nodiscard]] virtual size_t MaxDatagramBytes(SessionHandle session) const = 0;  // 0: the peer takes none
-  // The oldest received datagram; empty and false: none. The view is good until the next call on this endpoint.
-  [[nodiscard]] virtual bool TakeDatagram(SessionHandle session, ByteView& bytes) = 0;
+  // Queues a datagram that belongs to a stream: `head`, at most kMostDatagramHead bytes, and `payload` behind it. False: the session
+  // takes none, it does not fit into one packet (MaxDatagramBytes), or the stream is gone. When the stream's queue is full, the oldest
+  // in it is dropped. Datagrams are neither acknowledged to us nor sent again, and may overtake the stream.
+  [[nodiscard]] virtual bool SendDatagram(StreamHandle stream, ByteView head, ByteView payload) = 0;
+  [[nodiscard]] virtual size_t MaxDatagramBytes(StreamHandle stream) const = 0;  // 0: the peer takes none
+  // How many may wait for a stream, kept until it ends. Default: 256.
+  virtual void SetDatagramQueue(StreamHandle stream, size_t packets) = 0;
+  // The oldest received datagram and its stream; false: none. The view is good until the next call for this session.
+  [[nodiscard]] virtual bool TakeDatagram(SessionHandle session, StreamHandle& stream, ByteView& bytes) = 0;
 
   // The certificate that new connections are shown from now on.
   virtual void SetServerTls(std::shared_ptr<const tls::TlsContext> tls) = 0;

@@ -65,9 +65,10 @@ class EndpointImpl final : public Endpoint, private ConnectionHost {
   [[nodiscard]] std::optional<SessionInfo> GetSessionInfo(SessionHandle session) const override;
   void CloseSession(TimePoint now, SessionHandle session) override;
   void KeepAlive(SessionHandle session, bool keep) override;
-  [[nodiscard]] bool SendDatagram(SessionHandle session, ByteView bytes) override;
-  [[nodiscard]] size_t MaxDatagramBytes(SessionHandle session) const override;
-  [[nodiscard]] bool TakeDatagram(SessionHandle session, ByteView& bytes) override;
+  [[nodiscard]] bool SendDatagram(StreamHandle stream, ByteView head, ByteView payload) override;
+  [[nodiscard]] size_t MaxDatagramBytes(StreamHandle stream) const override;
+  void SetDatagramQueue(StreamHandle stream, size_t packets) override;
+  [[nodiscard]] bool TakeDatagram(SessionHandle session, StreamHandle& stream, ByteView& bytes) override;
   void SetServerTls(std::shared_ptr<const tls::TlsContext> tls) override { options_.server_tls = std::move(tls); }
   [[nodiscard]] Handover TakeHandover() override { return std::exchange(handover_, {}); }
   [[nodiscard]] DropReason OnHandedOver(TimePoint now, Datagram& datagram) override;

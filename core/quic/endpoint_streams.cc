@@ -80,6 +80,26 @@ void EndpointImpl::Abort(TimePoint now, StreamHandle handle, CloseReason reason)
   stream->connection->AbortStream(*stream, reason);
 }
 
+bool EndpointImpl::SendDatagram(StreamHandle handle, ByteView head, ByteView payload) {
+  Stream* stream = streams_.Find(handle);
+  return stream != nullptr && !stream->is_released && stream->connection != nullptr && stream->connection->SendDatagram(*stream, head, payload);
+}
+
+size_t EndpointImpl::MaxDatagramBytes(StreamHandle handle) const {
+  const Stream* stream = streams_.Find(handle);
+  return stream == nullptr || stream->connection == nullptr ? 0 : stream->connection->MaxDatagramBytes(*stream);
+}
+
+void EndpointImpl::SetDatagramQueue(StreamHandle handle, size_t packets) {
+  Stream* stream = streams_.Find(handle);
+  if (stream != nullptr) stream->datagrams.set_limits({.packets = packets});
+}
+
+bool EndpointImpl::TakeDatagram(SessionHandle session, StreamHandle& stream, ByteView& bytes) {
+  Connection* connection = FindConnection(session);
+  return connection != nullptr && connection->TakeDatagram(stream, bytes);
+}
+
 std::optional<SessionStats> EndpointImpl::GetStats(TimePoint now, StreamHandle handle) const {
   const Stream* stream = streams_.Find(handle);
   if (stream == nullptr || stream->connection == nullptr) return std::nullopt;

@@ -10,6 +10,7 @@
 #include "core/base/time.h"
 #include "core/quic/stream_buffer.h"
 #include "core/transport/event.h"
+#include "core/transport/packet_queue.h"
 
 namespace culvert::quic {
 
@@ -25,6 +26,7 @@ struct Stream {
   BlockQueue sending;            // from the first unacknowledged byte on
   uint64_t sent = 0;             // offset up to which ngtcp2 has taken bytes, or the end
   BlockQueue receiving;          // in order, not yet consumed
+  PacketQueue datagrams;         // to be sent, each behind the stream's id
   TimePoint read_deadline = kInfiniteFuture;
 
   CloseReason close_reason = CloseReason::kNone;  // why its connection ended, while it still shows what had come

@@ -185,38 +185,6 @@ TEST(QuicSim, MarkedDatagramsSlowTheSenderBeforeTheQueueOverflows) {
   EXPECT_EQ(pair.up().counters().queue_full, 0u);
 }
 
-TEST(QuicSim, DatagramFramesCross) {
-  QuicPair pair(PairOver(milliseconds(40), 50));
-  std::vector<std::vector<uint8_t>> got;
-  pair.on_event = [&](bool is_client, size_t, const Event& event) {
-    if (is_client || event.kind != Event::Kind::kDatagram) return;
-    ByteView bytes;
-    while (pair.server_endpoint().TakeDatagram(event.session, bytes)) got.emplace_back(bytes.begin(), bytes.end());
-  };
-  const size_t session = pair.Dial();
-  ASSERT_TRUE(pair.RunUntilOpen(session, seconds(2)));
-  quic::Endpoint& client = pair.client_endpoint();
-  const SessionHandle handle = pair.session(session).handle;
-  const size_t most = client.MaxDatagramBytes(handle);
-  ASSERT_GE(most, 1000u);
-  std::vector<std::vector<uint8_t>> sent = {{}, {1}, std::vector<uint8_t>(500, 5), std::vector<uint8_t>(most, 7)};
-  for (const auto& bytes : sent) EXPECT_TRUE(client.SendDatagram(handle, bytes)) << bytes.size();
-  EXPECT_FALSE(client.SendDatagram(handle, std::vector<uint8_t>(most + 1)));
-  pair.SettleAll();
-  EXPECT_TRUE(pair.RunUntil([&] { return got.size() == sent.size(); }, seconds(2)));
-  EXPECT_EQ(got, sent);
-}
-
-TEST(QuicSim, DatagramFramesThatThePeerDoesNotTake) {
-  QuicPairOptions options = PairOver(milliseconds(40), 50);
-  options.server.datagrams = false;
-  QuicPair pair(options);
-  const size_t session = pair.Dial();
-  ASSERT_TRUE(pair.RunUntilOpen(session, seconds(2)));
-  EXPECT_EQ(pair.client_endpoint().MaxDatagramBytes(pair.session(session).handle), 0u);
-  EXPECT_FALSE(pair.client_endpoint().SendDatagram(pair.session(session).handle, std::vector<uint8_t>(10)));
-}
-
 TEST(QuicSim, EveryWrapper) {
   for (const auto security : {quic::OuterSecurity::kNone, quic::OuterSecurity::kAes128Gcm, quic::OuterSecurity::kChacha20Poly1305}) {
     for (int header = 0; header <= 5; ++header) {

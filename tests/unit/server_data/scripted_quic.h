@@ -123,9 +123,10 @@ class ScriptedQuic final : public quic::Endpoint {
   void CloseSession(TimePoint, SessionHandle handle) override {
     if (sessions_.Find(handle) != nullptr) At(handle).is_closing = true;
   }
-  bool SendDatagram(SessionHandle, ByteView) override { return false; }
-  size_t MaxDatagramBytes(SessionHandle) const override { return 0; }
-  bool TakeDatagram(SessionHandle, ByteView&) override { return false; }
+  bool SendDatagram(StreamHandle, ByteView, ByteView) override { return false; }
+  size_t MaxDatagramBytes(StreamHandle) const override { return 0; }
+  void SetDatagramQueue(StreamHandle, size_t) override {}
+  bool TakeDatagram(SessionHandle, StreamHandle&, ByteView&) override { return false; }
   void SetServerTls(std::shared_ptr<const tls::TlsContext>) override {}
   quic::Handover TakeHandover() override { return {}; }
   DropReason OnHandedOver(TimePoint, Datagram&) override { return DropReason::kNone; }
