@@ -1,5 +1,5 @@
-// Makes the starting corpora out of the golden vectors: corpus_maker VECTORS OUT writes OUT/TARGET/NAME files. The same vectors give
-// the same files, byte for byte.
+// Makes the starting corpora out of the golden vectors, and out of seeds made by hand: corpus_maker VECTORS OUT writes OUT/TARGET/NAME
+// files. The same vectors give the same files, byte for byte.
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
@@ -13,6 +13,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
+#include "tests/fuzz/frontdoor_seeds.h"
 
 namespace {
 
@@ -133,6 +134,11 @@ void MakeQuic(const std::vector<std::filesystem::path>& files, Corpus& ingress, 
   }
 }
 
+void MakeSeeds(const std::filesystem::path& folder, const std::vector<Bytes>& seeds) {
+  Corpus corpus(folder);
+  for (const Bytes& seed : seeds) corpus.Add("seed", seed);
+}
+
 int Make(const std::filesystem::path& vectors, const std::filesystem::path& out) {
   Corpus packet(out / "mkcp_packet");
   Corpus session(out / "mkcp_session");
@@ -150,6 +156,9 @@ int Make(const std::filesystem::path& vectors, const std::filesystem::path& out)
   Corpus ingress(out / "quic_ingress");
   Corpus tokens(out / "quic_tokens");
   MakeQuic(quic_files, ingress, tokens);
+  MakeSeeds(out / "socks5", culvert::fuzz::Socks5Seeds());
+  MakeSeeds(out / "http_connect", culvert::fuzz::HttpConnectSeeds());
+  MakeSeeds(out / "framing", culvert::fuzz::FramingSeeds());
   // Round by round, so that no file fills the corpora alone.
   std::map<std::string, std::pair<std::vector<Bytes>, std::vector<Bytes>>> captures;
   for (const auto& path : files) {

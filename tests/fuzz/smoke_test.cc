@@ -55,7 +55,9 @@ TEST_P(FuzzSmoke, MutationsOfTheCorpus) {
   const bool is_stateful = name == "mkcp_session" || name == "mkcp_diff";
   // Each run of these begins with handshakes.
   const bool is_quic = name.starts_with("quic_");
-  const int usual = is_quic ? 20'000 : is_stateful ? 50'000 : 1'000'000;
+  // Each run of these reads its input three times or more, and some inputs are long.
+  const bool is_door = name == "socks5" || name == "http_connect";
+  const int usual = is_quic ? 20'000 : is_stateful ? 50'000 : is_door ? 250'000 : 1'000'000;
   const int count = std::getenv("CULVERT_TEST_ALL") != nullptr ? usual * 50 : usual;
   const std::vector<CorpusFile> files = LoadCorpus(name);
   ASSERT_FALSE(files.empty());

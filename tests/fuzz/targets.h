@@ -24,12 +24,20 @@ void QuicIngress(ByteView input);
 // The bytes as the token of a first packet, of a genuine Retry, as stateless reset, and as the file of keys that outlive a daemon.
 void QuicTokens(ByteView input);
 
+// What a client or another daemon says on a stream before its data; in tests/fuzz/frontdoor.cc. The same bytes give the same result
+// in one piece and in two, nothing is taken beyond the request, output is bounded, what was parsed is written and parsed again.
+void Socks5(ByteView input);
+void HttpConnect(ByteView input);
+// StreamOpen, StreamAccept, the address in front of a datagram, and the header of SOCKS5 datagrams.
+void StreamHeader(ByteView input);
+
 struct Target {
   std::string_view name;  // fz_NAME is the program, corpus/NAME the folder
   void (*run)(ByteView);
 };
 inline constexpr Target kTargets[] = {
     {"mkcp_packet", MkcpPacket}, {"mkcp_session", MkcpSession}, {"mkcp_diff", MkcpDiff}, {"headers", Headers},
-    {"quic_ingress", QuicIngress}, {"quic_tokens", QuicTokens}};
+    {"quic_ingress", QuicIngress}, {"quic_tokens", QuicTokens},
+    {"socks5", Socks5}, {"http_connect", HttpConnect}, {"framing", StreamHeader}};
 
 }  // namespace culvert::fuzz

@@ -29,6 +29,11 @@ TEST(TidyRules, LayersIncludeDownwards) {
   EXPECT_EQ(RulesBroken("core/tls/a.cc", "#include \"core/crypto/sha256.h\"\n"), "");
   EXPECT_EQ(RulesBroken("core/tls/a.cc", "#include \"core/transport/event.h\"\n"),
             "core/tls/a.cc:1: core/tls/ may not include core/transport/event.h\n");
+  EXPECT_EQ(RulesBroken("core/frontdoor/a.cc", "#include \"core/crypto/sha256.h\"\n"), "");
+  EXPECT_EQ(RulesBroken("core/frontdoor/a.cc", "#include \"core/transport/event.h\"\n"),
+            "core/frontdoor/a.cc:1: core/frontdoor/ may not include core/transport/event.h\n");
+  EXPECT_EQ(RulesBroken("core/egress/a.cc", "#include \"core/crypto/sha256.h\"\n"),
+            "core/egress/a.cc:1: core/egress/ may not include core/crypto/sha256.h\n");
   EXPECT_EQ(RulesBroken("core/io/a.cc", "#include \"core/kcp/endpoint.h\"\n"),
             "core/io/a.cc:1: core/io/ may not include core/kcp/endpoint.h\n");
   EXPECT_EQ(RulesBroken("cli/a.cc", "#include \"server/worker.h\"\n"),
