@@ -5,6 +5,8 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -42,6 +44,9 @@ std::shared_ptr<const tls::TlsContext> UnverifyingTls() {
   return std::move(made.context);
 }
 
+// A full table without comments.
+constexpr size_t kMaxUsersFileBytes = frontdoor::UserTable::kMaxUsers * (2 * frontdoor::UserTable::kMaxNameBytes + 3);
+
 class Planner {
  public:
   Planner(const ObjectTable& table, const ChangeSet& set, const PlanContext& context)
@@ -73,8 +78,10 @@ class Planner {
   absl::StatusOr<std::optional<std::string>> ReadSecretFile(const std::string& path, const std::string& field,
                                                             const char* what, Entry& entry);
   absl::Status ResolveTls(Draft& draft, Entry& entry);
+  absl::Status ResolveUsers(Draft& draft, Entry& entry);
   void Stamp(const Draft& draft, Entry& entry, ChangeResult& result);
   void JudgeTable(const std::vector<Draft>& drafts);
+  void JudgeBystanders(const std::vector<Draft>& drafts, const TableRules& rules);
 
   const ObjectTable& before_;
   const ChangeSet& set_;
@@ -132,9 +139,11 @@ absl::Status Planner::DraftOne(size_t index, Draft& draft) {
   if (draft.before == nullptr) return absl::OkStatus();
   if (change.verb == Verb::kCreate) return AlreadyExists(key);
   FindImmutableChanges(BodyOf(draft.before->object), BodyOf(draft.object), draft.prefix, violations_);
-  if (key.kind == Kind::kListener && !SameSocketSettings(draft.before->object, draft.object)) {
+  const char* socket_setting =
+      key.kind == Kind::kListener ? ChangedSocketSetting(draft.before->object, draft.object) : nullptr;
+  if (socket_setting != nullptr) {
     // The sockets stay bound through every change of a listener (listener_sockets.h), so theirs are settled at creation.
-    violations_.push_back({JoinPath(draft.prefix, "spec.socket"),
+    violations_.push_back({JoinPath(draft.prefix, socket_setting),
                            "cannot change while bound; delete the listener and create it anew", "FIELD_IMMUTABLE"});
   }
   const std::string& etag = MetadataOf(change.object).etag();
@@ -182,6 +191,7 @@ absl::Status Planner::Finish(size_t index, Draft& draft) {
   CULVERT_RETURN_IF_ERROR(ResolveKcp(draft, *entry));
   CULVERT_RETURN_IF_ERROR(ResolveQuic(draft, *entry));
   CULVERT_RETURN_IF_ERROR(ResolveTls(draft, *entry));
+  CULVERT_RETURN_IF_ERROR(ResolveUsers(draft, *entry));
   result.key = KeyOf(draft.object);
   result.before = draft.before;
   Stamp(draft, *entry, result);
@@ -298,6 +308,30 @@ absl::Status Planner::ResolveTls(Draft& draft, Entry& entry) {
   return absl::OkStatus();
 }
 
+// Reads the file of users, if any.
+absl::Status Planner::ResolveUsers(Draft& draft, Entry& entry) {
+  const std::string& file = draft.object.listener().spec().users_file();
+  if (file.empty()) return absl::OkStatus();
+  const std::string field = JoinPath(draft.prefix, "spec.users_file");
+  absl::StatusOr<std::string> content = context_.read_file(file, field, kMaxUsersFileBytes);
+  if (!content.ok()) return std::move(content).status();
+  entry.users_fingerprint = (*context_.hash)(AsBytes(*content));
+  auto users = frontdoor::UserTable::Parse(*content, *context_.random);
+  SecureErase({reinterpret_cast<uint8_t*>(content->data()), content->size()});
+  if (!users.ok()) {
+    violations_.push_back({field, std::string(users.status().message())});
+    return absl::OkStatus();
+  }
+  if ((*users)->size() == 0) {
+    v1::Warning& warning = draft.warnings.emplace_back();
+    warning.set_field(field);
+    warning.set_reason("NO_USERS");
+    warning.set_message("the file has no users: nobody can use the port");
+  }
+  entry.users = *std::move(users);
+  return absl::OkStatus();
+}
+
 // Decides what the change amounts to and completes the metadata.
 void Planner::Stamp(const Draft& draft, Entry& entry, ChangeResult& result) {
   entry.object = draft.object;
@@ -328,6 +362,10 @@ void Planner::Stamp(const Draft& draft, Entry& entry, ChangeResult& result) {
   const bool files_changed = entry.tls_fingerprint != draft.before->tls_fingerprint;
   const auto is_tls = [](const std::string& path) { return path.starts_with("spec.tls"); };
   if (files_changed && std::ranges::none_of(result.changed_paths, is_tls)) result.changed_paths.push_back("spec.tls");
+  const bool users_changed = entry.users_fingerprint != draft.before->users_fingerprint;
+  if (users_changed && std::ranges::find(result.changed_paths, "spec.users_file") == result.changed_paths.end()) {
+    result.changed_paths.push_back("spec.users_file");
+  }
   if (result.changed_paths.empty()) {
     result.action = Action::kUnchanged;
     return;
@@ -346,6 +384,7 @@ void Planner::Stamp(const Draft& draft, Entry& entry, ChangeResult& result) {
   if (result.disruptive) return;
   entry.kcp = draft.before->kcp;
   entry.quic = draft.before->quic;
+  if (!users_changed) entry.users = draft.before->users;
   // Another context, even an equal one, would make the workers forget the tickets they have. The certificate of our own making is
   // the same context for all, until it is renewed.
   const bool is_shared = entry.quic != nullptr && entry.object.has_listener() && TlsOf(entry.object) == nullptr;
@@ -356,6 +395,39 @@ void Planner::JudgeTable(const std::vector<Draft>& drafts) {
   const TableRules rules(plan_.table);
   for (size_t i = 0; i < drafts.size(); ++i) {
     if (plan_.results[i].after != nullptr) rules.Check(*plan_.results[i].after, drafts[i].prefix, violations_);
+  }
+  JudgeBystanders(drafts, rules);
+}
+
+// A forward that is not in the request can become wrong by what becomes of its listener or dialer. Told at the object that is.
+void Planner::JudgeBystanders(const std::vector<Draft>& drafts, const TableRules& rules) {
+  std::map<ObjectKey, size_t> changed;
+  std::set<ObjectKey> judged;
+  for (size_t i = 0; i < drafts.size(); ++i) {
+    const ChangeResult& result = plan_.results[i];
+    if (result.key.kind == Kind::kForward) {
+      judged.insert(result.key);
+    } else if (result.action == Action::kConfigured) {
+      changed.emplace(result.key, i);
+    }
+  }
+  if (changed.empty()) return;
+  for (const EntryPtr& entry : plan_.table.OfKind(Kind::kForward)) {
+    if (judged.contains(KeyOf(entry->object))) continue;
+    const v1::ForwardSpec& spec = entry->object.forward().spec();
+    for (const ObjectKey& key : {ObjectKey{Kind::kListener, spec.listener()}, ObjectKey{Kind::kListener, spec.reverse_listener()},
+                                 ObjectKey{Kind::kDialer, spec.dialer()}}) {
+      const auto found = changed.find(key);
+      if (found == changed.end()) continue;
+      Violations faults;
+      rules.Check(*entry, "", faults);
+      for (const Violation& fault : faults) {
+        if (violations_.size() >= kMaxViolations) return;
+        violations_.push_back({JoinPath(drafts[found->second].prefix, "spec"),
+                               KeyOf(entry->object).ToString() + " would be wrong with it: " + fault.path + ": " + fault.description});
+      }
+      break;
+    }
   }
 }
 

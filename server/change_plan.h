@@ -1,8 +1,8 @@
 // ChangePlan: from a set of requested changes and the table as it is to the table as it shall be, without doing anything yet.
-// A pure function but for reading files of seeds, keys and certificates, which are part of what is wanted.
+// A pure function but for reading files of seeds, keys, certificates and users, which are part of what is wanted.
 //
 // In order: each change is validated by itself and merged with what exists; then the table that would result is judged as a
-// whole (names that are referred to exist, a listener carries one forward, no address twice); then preconditions (etag,
+// whole (table_rules.h; also forwards that are not in the request, where it changes what they join); then preconditions (etag,
 // manager, references of what is deleted); then keys are made. All violations of a request are collected; one change that is
 // refused refuses all.
 // Thread: the control thread.
@@ -69,7 +69,7 @@ struct PlanContext {
   int64_t now_unix_ns = 0;
   // Of seed_file and key_file.
   std::function<absl::StatusOr<std::string>(const std::string& path, const std::string& field)> read_seed_file;
-  ReadFile read_file;  // of keys and certificates
+  ReadFile read_file;  // of keys, certificates and users
   std::shared_ptr<const QuicShared> quic_shared;  // REQUIRED where an object of transport QUIC is planned
 };
 

@@ -9,6 +9,8 @@
 
 #include "core/base/address.h"
 #include "core/base/time.h"
+#include "core/egress/destination_policy.h"
+#include "core/frontdoor/users.h"
 #include "core/kcp/config.h"
 #include "core/quic/config.h"
 #include "core/quic/endpoint_keys.h"
@@ -16,7 +18,8 @@
 
 namespace culvert::server {
 
-enum class Transport : uint8_t { kTcp, kKcp, kQuic };
+enum class Transport : uint8_t { kTcp, kUdp, kKcp, kQuic };
+enum class ListenerProtocol : uint8_t { kRaw, kSocks5, kHttpConnect };
 
 struct SocketOptions {
   IpAddress bind_address;             // family none: the system's choice
@@ -39,6 +42,23 @@ struct ObjectId {
   friend bool operator==(const ObjectId&, const ObjectId&) = default;
 };
 
+// UdpListenerSpec.
+struct HubOptions {
+  uint32_t capacity = 1024;           // datagrams that wait, of all clients together
+  bool original_destination = false;
+  uint32_t max_clients = 16384;
+};
+
+// What a forward says about UDP flows.
+struct UdpFlowOptions {
+  Duration idle_timeout = std::chrono::seconds(120);
+  Duration dns_idle_timeout = std::chrono::seconds(15);  // towards port 53; the same as idle_timeout where that was set
+  uint32_t queue_packets = 256;                          // of one client
+  uint32_t max_flows_per_client = 1024;
+  bool is_v2ray_compatible = false;
+  bool is_endpoint_independent = false;                  // filtering
+};
+
 struct ListenerConfig {
   ObjectId id;
   Transport transport = Transport::kTcp;
@@ -51,6 +71,10 @@ struct ListenerConfig {
   uint32_t max_sessions = 65536;
   bool paused = false;
   bool insecure = false;
+  bool is_addressed = false;                     // stream_header CULVERT
+  ListenerProtocol protocol = ListenerProtocol::kRaw;
+  std::shared_ptr<const frontdoor::UserTable> users;  // nullptr: anyone
+  HubOptions hub;                                // kUdp, and kSocks5
 };
 
 struct DialerConfig {
@@ -74,13 +98,21 @@ struct DialerConfig {
   Duration resolve_interval = std::chrono::seconds(30);  // kQuic: how long resolved addresses are used
   bool paused = false;
   bool insecure = false;
+  bool is_addressed = false;                     // stream_header CULVERT
 };
 
 struct ForwardConfig {
   ObjectId id;
-  std::string listener;
-  std::string dialer;                            // empty: direct
-  HostPort destination;                          // direct only
+  std::string listener;                          // empty: the private side of a reverse forward
+  std::string dialer;                            // empty: direct, or the public side of a reverse forward
+  HostPort destination;                          // host empty: none
+  std::shared_ptr<const egress::DestinationPolicy> allowed;  // nullptr: nothing may be named but `destination`
+  std::string reverse;                           // empty: not a reverse forward
+  std::string reverse_listener;                  // public side; empty: any that is addressed
+  Duration reverse_wait{};
+  uint32_t reverse_parked = 4;                   // private side, all workers together
+  UdpFlowOptions udp;
+  bool proxy_protocol = false;
   Duration idle_timeout = std::chrono::hours(1);
   Duration half_close_linger = std::chrono::seconds(2);
   bool paused = false;
@@ -91,6 +123,8 @@ struct Routing {
   std::vector<std::shared_ptr<const ListenerConfig>> listeners;
   std::vector<std::shared_ptr<const DialerConfig>> dialers;
   std::vector<std::shared_ptr<const ForwardConfig>> forwards;
+  // Where this daemon listens: never reached by who names a destination.
+  std::vector<SocketAddress> own_addresses;
 };
 
 }  // namespace culvert::server

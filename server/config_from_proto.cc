@@ -18,10 +18,33 @@ Duration ToDuration(const google::protobuf::Duration& duration) {
 
 Transport ToTransport(v1::Transport transport) {
   switch (transport) {
+    case v1::TRANSPORT_UDP: return Transport::kUdp;
     case v1::TRANSPORT_KCP: return Transport::kKcp;
     case v1::TRANSPORT_QUIC: return Transport::kQuic;
     default: return Transport::kTcp;
   }
+}
+
+ListenerProtocol ToProtocol(v1::ListenerProtocol protocol) {
+  switch (protocol) {
+    case v1::LISTENER_PROTOCOL_SOCKS5: return ListenerProtocol::kSocks5;
+    case v1::LISTENER_PROTOCOL_HTTP_CONNECT: return ListenerProtocol::kHttpConnect;
+    default: return ListenerProtocol::kRaw;
+  }
+}
+
+// `declared`: before defaults, since what was not said is shorter towards port 53.
+UdpFlowOptions ToUdpFlowOptions(const v1::ForwardSpec& declared) {
+  const v1::ForwardSpec spec = WithDefaults(declared);
+  UdpFlowOptions options;
+  options.idle_timeout = ToDuration(spec.udp_idle_timeout());
+  options.is_v2ray_compatible = spec.udp().compatibility() == v1::UDP_COMPATIBILITY_V2RAY;
+  const bool is_own_choice = !declared.has_udp_idle_timeout() && !options.is_v2ray_compatible;
+  options.dns_idle_timeout = is_own_choice ? std::chrono::seconds(kDefaultDnsIdleTimeoutSeconds) : options.idle_timeout;
+  options.queue_packets = spec.udp_queue_packets();
+  options.max_flows_per_client = spec.udp().max_flows_per_client();
+  options.is_endpoint_independent = spec.udp().filtering() == v1::UDP_FILTERING_ENDPOINT_INDEPENDENT;
+  return options;
 }
 
 kcp::CongestionControl ToCongestionControl(v1::CongestionControl control) {
@@ -53,6 +76,7 @@ void FillTransport(const Entry& entry, const v1::Metadata& metadata, const Spec&
   config.max_sessions = spec.max_sessions();
   config.paused = spec.paused();
   config.insecure = IsInsecure(entry);
+  config.is_addressed = spec.stream_header() == v1::STREAM_HEADER_CULVERT;
 }
 
 }  // namespace
@@ -128,6 +152,11 @@ std::shared_ptr<const ListenerConfig> ToListenerConfig(const Entry& entry, const
   auto config = std::make_shared<ListenerConfig>();
   FillTransport(entry, entry.object.listener().metadata(), spec, *config);
   config->bind = bound;
+  config->protocol = ToProtocol(spec.protocol());
+  config->users = entry.users;
+  if (spec.has_udp()) {
+    config->hub = {spec.udp().hub_capacity(), spec.udp().original_destination(), spec.udp().max_clients()};
+  }
   return config;
 }
 
@@ -158,6 +187,16 @@ std::shared_ptr<const ForwardConfig> ToForwardConfig(const Entry& entry) {
   config->listener = spec.listener();
   config->dialer = spec.dialer();
   if (auto parsed = HostPort::Parse(spec.destination()); parsed.ok()) config->destination = *std::move(parsed);
+  if (spec.allowed_destinations_size() > 0) {
+    auto policy = egress::DestinationPolicy::Create({spec.allowed_destinations().begin(), spec.allowed_destinations().end()});
+    if (policy.ok()) config->allowed = *std::move(policy);  // without one nothing may be named
+  }
+  config->reverse = spec.reverse();
+  config->reverse_listener = spec.reverse_listener();
+  config->reverse_wait = ToDuration(spec.reverse_wait());
+  config->reverse_parked = spec.reverse_parked();
+  config->udp = ToUdpFlowOptions(entry.object.forward().spec());
+  config->proxy_protocol = spec.proxy_protocol();
   config->idle_timeout = ToDuration(spec.tcp_idle_timeout());
   config->half_close_linger = ToDuration(spec.half_close_linger());
   config->paused = spec.paused();

@@ -26,7 +26,13 @@ constexpr int kMaxStreamsPerConnection = 100;
 
 struct ControlServer::Services {
   Services(const ServiceContext& context, StatsHub& hub)
-      : listeners(context), dialers(context), forwards(context), sessions(context), config(context), daemon(context), observe(hub) {}
+      : listeners(context),
+        dialers(context),
+        forwards(context),
+        sessions(context),
+        config(context),
+        daemon(context),
+        observe(hub, context.supervisor->events()) {}
   ListenerService listeners;
   DialerService dialers;
   ForwardService forwards;

@@ -54,6 +54,7 @@ std::unique_ptr<StartFailure> Daemon::Start() {
   supervisor.facts = Facts();
   thread_ = std::make_unique<ControlThread>();
   supervisor_ = std::make_unique<Supervisor>(*thread_, std::move(supervisor));
+  event_taker_ = supervisor_.get();
   hub_ = std::make_unique<StatsHub>(*thread_, supervisor_->collector());
   if (auto failure = ApplyFiles(*objects)) return failure;
 
@@ -101,8 +102,14 @@ std::unique_ptr<StartFailure> Daemon::OpenState() {
 
 std::unique_ptr<StartFailure> Daemon::StartWorkers() {
   resolver_ = std::make_unique<Resolver>();
+  const auto on_event = [this](WorkerEvent event) {
+    Supervisor* taker = event_taker_;
+    if (taker == nullptr) return;  // nothing happens to a worker that has no objects yet
+    taker->RecordEvent(event.is_warning ? EventType::kWarning : EventType::kNormal, std::move(event.reason),
+                       std::move(event.subject), std::move(event.message));
+  };
   for (uint32_t i = 0; i < options_.workers; ++i) {
-    auto worker = StartWorker({i, resolver_.get(), &session_counts_, &worker_directory_});
+    auto worker = StartWorker({i, resolver_.get(), &session_counts_, &worker_directory_, on_event});
     if (!worker.ok()) return Fail(1, Lines(worker.status()));
     workers_.push_back(*std::move(worker));
   }

@@ -2,6 +2,7 @@
 // Thread: main's; RequestStop's steps may run on another thread while main waits for signals.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -59,6 +60,7 @@ class Daemon {
   std::unique_ptr<PageTokens> tokens_;
   std::unique_ptr<ControlThread> thread_;
   std::unique_ptr<Supervisor> supervisor_;
+  std::atomic<Supervisor*> event_taker_{nullptr};  // for workers, which are there before it
   std::unique_ptr<StatsHub> hub_;
   std::unique_ptr<ControlServer> server_;
 };

@@ -1,6 +1,6 @@
-// Flow of a turn (Settle): events of the endpoints wake handshakes and relays, handshakes go on, relays move bytes, endpoints
-// send. Reports and changes of the
-// configuration are in data_plane_config.cc.
+// Flow of a turn (Settle): events of the endpoints wake handshakes and relays, handshakes go on, relays move bytes, endpoints and
+// sockets send. Datagrams, offers and calls are in data_plane_flows.cc, reports and changes of the configuration in
+// data_plane_config.cc, where a request goes in data_plane_ways.cc.
 #include "server/data_plane.h"
 
 #include <utility>
@@ -19,7 +19,14 @@ constexpr Duration kQuiet = std::chrono::milliseconds(500);
 
 }  // namespace
 
-DataPlane::DataPlane(WorkerContext& context) : context_(context), sessions_(context.index), routes_(context, *this) {
+DataPlane::DataPlane(WorkerContext& context)
+    : context_(context),
+      sessions_(context.index),
+      dispatcher_({}, *context.random),
+      dispatcher_timer_(context.timers, *this),
+      board_(context),
+      held_timer_(context.timers, *this),
+      routes_(context, *this) {
   context_.sessions = &sessions_;
 }
 
@@ -33,6 +40,11 @@ bool DataPlane::Settle() {
   more |= context_.handshakes.Run();
   RunRelays();
   EraseDoneRelays();
+  if (std::exchange(offers_are_scheduled_, false)) {
+    for (const auto& [name, offers] : offers_) offers->Run();
+  }
+  RunUdpRelays();
+  RunConnects();
   RunProbes();
   // A stream that a relay just closed has its last figures now; once they are sent, the endpoint forgets it.
   more |= DispatchEvents();
@@ -42,7 +54,8 @@ bool DataPlane::Settle() {
   // What sending brought about (a stream that timed out, say) is heard now and acted on in another turn.
   for (EndpointDriver* driver : settling_) more |= driver->DispatchEvents();
   settling_.clear();
-  return more || !ready_relays_.empty() || !context_.dirty_drivers.empty() || !context_.handshakes.is_empty();
+  context_.outbox.Flush();
+  return more || !ready_relays_.empty() || !ready_udp_relays_.empty() || !ready_connects_.empty() || offers_are_scheduled_ || !context_.dirty_drivers.empty() || !context_.handshakes.is_empty();
 }
 
 bool DataPlane::DispatchEvents() {
@@ -98,31 +111,9 @@ ForwardRuntime* DataPlane::ForwardOf(const std::string& listener) {
 
 void DataPlane::OnAccepted(ListenerRuntime& listener, SessionStream accepted) {
   ForwardRuntime& forward = *ForwardOf(listener.config()->id.name);
-  Relay::Parties parties{.listener = &listener, .forward = &forward, .far_tally = &direct_};
-  DialPlan plan;
-  if (!forward.config->dialer.empty()) {
-    const auto found = dialers_.find(forward.config->dialer);
-    if (found == dialers_.end() || !found->second->MayDial()) {
-      // It came in, but there is no way on.
-      forward.tally.OnFailed();
-      if (found != dialers_.end()) found->second->tally().OnFailed();
-      accepted.stream->Reset(CloseReason::kAborted);
-      return;
-    }
-    DialerRuntime& dialer = *found->second;
-    parties.dialer = &dialer;
-    parties.far_tally = &dialer.tally();
-    plan = {.transport = dialer.config()->transport,
-            .targets = dialer.NextTargets(),
-            .dialer = &dialer,
-            .socket = dialer.config()->socket,
-            .timeout = dialer.config()->dial_timeout};
-  } else {
-    plan = {.targets = {&forward.destination}, .timeout = DialerConfig().dial_timeout};
-  }
-  const SlotHandle handle =
-      relays_.Emplace(context_, static_cast<Relay::Host&>(*this), parties, std::move(accepted));
-  relays_.Find(handle)->Start(handle, std::move(plan));
+  const Relay::Parties parties{.listener = &listener, .forward = &forward, .far_tally = &direct_};
+  const SlotHandle handle = relays_.Emplace(context_, static_cast<Relay::Host&>(*this), parties, std::move(accepted));
+  relays_.Find(handle)->Start(handle);
 }
 
 void DataPlane::EndRelays(bool in_order, const std::function<bool(const Relay&)>& is_meant) {
@@ -139,6 +130,10 @@ bool DataPlane::CloseSession(std::string_view id, bool graceful) {
   if (session == nullptr) return false;
   if (session->transport == Transport::kQuic) {
     CloseQuicSession(*handle, *session, graceful);
+    return true;
+  }
+  if (UdpRelay* relay = udp_relays_.Find(session->udp_relay)) {
+    relay->End();
     return true;
   }
   if (Relay* relay = relays_.Find(session->relay)) {
@@ -165,6 +160,8 @@ void DataPlane::CloseQuicSession(SlotHandle handle, const Session& session, bool
     if (dialer != dialers_.end()) dialer->second->ForgetSession(driver, carrier);
   }
   EndRelays(graceful, [&](const Relay& relay) { return relay.Uses(handle, session); });
+  EndUdpRelays([&](const UdpRelay& relay) { return relay.Uses(handle, session); });
+  for (const auto& [name, offers] : offers_) offers->EndOn(handle, session);
   if (graceful) {
     driver.quic()->CloseSession(context_.now, carrier);
   } else {
@@ -199,6 +196,13 @@ void DataPlane::Probe(ProbeRequest request, std::function<void(ProbeStep)> on_st
 
 void DataPlane::BeginStop() {
   is_stopping_ = true;
+  for (const auto& [name, offers] : offers_) offers->Stop();
+  for (Held& held : held_) held.connection.Reset();
+  held_.clear();
+  // Datagrams have no end that could be waited for.
+  EndUdpRelays([](const UdpRelay&) { return true; });
+  connects_.ForEach([](SlotHandle, ConnectRun& run) { run.Cancel("the daemon is stopping"); });
+  for (const auto& [name, forward] : forwards_) board_.EndAll(forward->config->reverse);
   farewell_until_ = context_.now + kFarewell;
   for (const auto& probe : probes_) probe->Cancel();
   probes_.clear();
@@ -229,6 +233,11 @@ bool DataPlane::is_idle() const {
 
 void DataPlane::Abort() {
   EndRelays(/*in_order=*/false, [](const Relay&) { return true; });
+  EndUdpRelays([](const UdpRelay&) { return true; });
+  udp_relays_.ForEach([this](SlotHandle handle, UdpRelay&) { udp_relays_.Erase(handle); });
+  connects_.ForEach([this](SlotHandle handle, ConnectRun&) { connects_.Erase(handle); });
+  offers_.clear();
+  board_.Prune([](const std::string&) { return false; });
   for (const auto& [name, listener] : listeners_) listener->Shutdown(CloseReason::kAdmin);
   for (const auto& [name, dialer] : dialers_) dialer->Shutdown(CloseReason::kAdmin);
 }

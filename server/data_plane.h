@@ -3,6 +3,7 @@
 // Thread: confined to one worker.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -10,10 +11,13 @@
 #include <string_view>
 #include <vector>
 
+#include "server/connect_run.h"
 #include "server/dialer_runtime.h"
 #include "server/listener_runtime.h"
 #include "server/probe.h"
 #include "server/relay.h"
+#include "server/reverse_board.h"
+#include "server/reverse_offers.h"
 #include "server/route_follower.h"
 #include "server/session_registry.h"
 #include "server/worker.h"
@@ -21,7 +25,14 @@
 
 namespace culvert::server {
 
-class DataPlane final : private ListenerRuntime::Host, private Relay::Host, private RouteFollower::Owner {
+class DataPlane final : private ListenerRuntime::Host,
+                        private Relay::Host,
+                        private UdpRelay::Host,
+                        private UdpHub::Host,
+                        private ReverseOffers::Host,
+                        private ConnectRun::Host,
+                        private RouteFollower::Owner,
+                        private TimerHandler {
  public:
   explicit DataPlane(WorkerContext& context);
   ~DataPlane();
@@ -35,9 +46,14 @@ class DataPlane final : private ListenerRuntime::Host, private Relay::Host, priv
   [[nodiscard]] WorkerReport Update(const Routing& routing, std::vector<ListenerSocket> sockets);
   [[nodiscard]] WorkerReport Report(bool with_sessions);
   [[nodiscard]] bool CloseSession(std::string_view id, bool graceful);
+  [[nodiscard]] bool CloseStream(std::string_view id, bool graceful);
+  [[nodiscard]] bool CloseUdpFlow(std::string_view id);
+  void Connect(const ConnectRequest& request, const std::shared_ptr<ConnectChannel>& channel);
   void Probe(ProbeRequest request, std::function<void(ProbeStep)> on_step);
   // Datagrams that came to another worker and belong to a connection of this one.
   void OnHandedOver(HandoverBatch& batch);
+  // A TCP connection that another worker accepted and this one has somebody for.
+  void OnHandedOver(const ObjectId& listener, io::TcpSocket connection, const SocketAddress& peer);
 
   // Takes nothing new in. What is moving goes on; EndQuietRelays is to be called now and then until all is idle.
   void BeginStop();
@@ -53,12 +69,47 @@ class DataPlane final : private ListenerRuntime::Host, private Relay::Host, priv
   using Dialers = std::map<std::string, std::unique_ptr<DialerRuntime>>;
   using Forwards = std::map<std::string, std::unique_ptr<ForwardRuntime>>;
 
-  // ListenerRuntime::Host and Relay::Host.
+  // ListenerRuntime::Host.
   bool WantsStream(const ListenerRuntime& listener) override;
   void OnAccepted(ListenerRuntime& listener, SessionStream accepted) override;
+  bool Divert(ListenerRuntime& listener, io::TcpSocket& connection, const SocketAddress& peer) override;
+  UdpHub::Host& hub_host() override { return *this; }
+  // Relay::Host and UdpRelay::Host.
   void Schedule(SlotHandle relay) override;
+  void ScheduleUdp(SlotHandle relay) override;
+  Way FindWay(ForwardRuntime& forward, const frontdoor::Request& request, bool is_remote) override;
+  ReverseBoard& reverse_board() override { return board_; }
+  void OnUdpRequest(const RelayParties& parties, SessionStream near) override;
+  void OnOffer(const RelayParties& parties, SessionStream near) override;
+  // UdpHub::Host.
+  UdpRelay* FindUdpRelay(uint64_t user) override { return udp_relays_.Find(SlotHandle::FromPacked(user)); }
+  UdpRelay* OnNewClient(UdpHub& hub, const SocketAddress& client, UdpDrop& drop) override;
+  std::optional<uint32_t> WorkerFor(const UdpHub& hub) override;
+  // ReverseOffers::Host.
+  DialerRuntime* DialerOf(ForwardRuntime& forward) override;
+  void OnTaken(ForwardRuntime& forward, SessionStream near) override;
+  void ScheduleOffers() override { offers_are_scheduled_ = true; }
+  // ConnectRun::Host.
+  void ScheduleConnect(SlotHandle run) override;
   // RouteFollower::Owner.
   void OnRoutesChanged() override;
+  // TimerHandler: the dispatcher of associations that no hub has, and connections that are held.
+  void OnTimer(TimePoint now) override;
+
+  void RunUdpRelays();
+  void RunConnects();
+  void SettleDispatcher();
+  void EndUdpRelays(const std::function<bool(const UdpRelay&)>& is_meant);
+  void EndParties(bool in_order, const std::function<bool(const RelayParties&)>& is_meant);
+  void RefuseNear(const RelayParties& parties, SessionStream near, Refusal refusal, const std::string& message);
+  void BeginUdp(const RelayParties& parties, SessionStream near, bool is_socks);
+  [[nodiscard]] dispatch::AssociationRules RulesOf(const ForwardConfig& config) const;
+  [[nodiscard]] std::optional<uint32_t> WorkerWithOffers(const std::string& listener) const;
+  void UpdateOffers();
+  void LookAtHeld();
+  void AddStreams(WorkerReport& report);
+  void AddUdpFlows(WorkerReport& report);
+  [[nodiscard]] std::string FlowId(uint32_t dispatcher, SlotHandle flow) const;
 
   bool DispatchEvents();
   void RunRelays();
@@ -90,6 +141,26 @@ class DataPlane final : private ListenerRuntime::Host, private Relay::Host, priv
   std::vector<SlotHandle> done_relays_;
   std::vector<EndpointDriver*> settling_;   // likewise for the dirty drivers
   std::vector<std::unique_ptr<ProbeRun>> probes_;
+  // UDP whose near end is no listener of datagrams: SOCKS5, streams of other daemons.
+  dispatch::UdpDispatcher dispatcher_;
+  Timer dispatcher_timer_;
+  SlotMap<UdpRelay> udp_relays_;
+  std::vector<SlotHandle> ready_udp_relays_;
+  std::vector<SlotHandle> running_udp_relays_;
+  ReverseBoard board_;
+  std::map<std::string, std::unique_ptr<ReverseOffers>> offers_;  // by forward
+  bool offers_are_scheduled_ = false;
+  // Accepted for a reverse forward that nobody offers on any worker, and will wait.
+  struct Held {
+    std::string listener;
+    io::TcpSocket connection;
+    SocketAddress peer;
+    TimePoint until{};
+  };
+  std::deque<Held> held_;
+  Timer held_timer_;
+  SlotMap<ConnectRun> connects_;
+  std::vector<SlotHandle> ready_connects_;
   RouteFollower routes_;
   TimePoint farewell_until_ = kInfiniteFuture;
   bool is_stopping_ = false;

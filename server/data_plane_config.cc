@@ -24,26 +24,34 @@ WorkerReport DataPlane::Update(const Routing& routing, std::vector<ListenerSocke
   WorkerReport gone;
   gone.worker = context_.index;
   gone.taken_at = context_.now;
+  context_.own_addresses = std::make_shared<const std::vector<SocketAddress>>(routing.own_addresses);
   UpdateListeners(routing, std::move(sockets), gone);
   UpdateDialers(routing, gone);
   UpdateForwards(routing, gone);
+  UpdateOffers();
   return gone;
 }
 
 void DataPlane::RemoveForward(ForwardRuntime& forward, WorkerReport& gone) {
-  EndRelays(/*in_order=*/false, [&](const Relay& relay) { return relay.parties().forward == &forward; });
+  EndParties(/*in_order=*/false, [&](const RelayParties& parties) { return parties.forward == &forward; });
   gone.forwards[forward.config->id.name] += forward.tally.counters;
 }
 
 void DataPlane::RemoveDialer(DialerRuntime& dialer, WorkerReport& gone) {
-  EndRelays(/*in_order=*/false, [&](const Relay& relay) { return relay.parties().dialer == &dialer; });
+  EndParties(/*in_order=*/false, [&](const RelayParties& parties) { return parties.dialer == &dialer; });
+  for (const auto& [name, offers] : offers_) {
+    if (offers->forward().config->dialer == dialer.config()->id.name) offers->EndAll();
+  }
+  connects_.ForEach([&](SlotHandle handle, ConnectRun& run) {
+    if (run.dialer() == &dialer) connects_.Erase(handle);
+  });
   dialer.Shutdown(CloseReason::kAdmin);
   gone.dialers[dialer.config()->id.name] += dialer.Counters();
   removed_ += dialer.Counters();
 }
 
 void DataPlane::RemoveListener(ListenerRuntime& listener, WorkerReport& gone) {
-  EndRelays(/*in_order=*/false, [&](const Relay& relay) { return relay.parties().listener == &listener; });
+  EndParties(/*in_order=*/false, [&](const RelayParties& parties) { return parties.listener == &listener; });
   listener.Shutdown(CloseReason::kAdmin);
   gone.listeners[listener.config()->id.name] += listener.Counters();
   removed_ += listener.Counters();
@@ -58,6 +66,7 @@ void DataPlane::UpdateForwards(const Routing& routing, WorkerReport& gone) {
       forward.destination.target = config->destination;
       ++it;
     } else {
+      offers_.erase(it->first);
       RemoveForward(forward, gone);
       it = forwards_.erase(it);
     }
@@ -69,7 +78,7 @@ void DataPlane::UpdateForwards(const Routing& routing, WorkerReport& gone) {
       forward->config = config;
       forward->destination.target = config->destination;
     }
-    forward_of_listener_[config->listener] = forward.get();
+    if (!config->listener.empty()) forward_of_listener_[config->listener] = forward.get();
   }
 }
 
@@ -144,6 +153,15 @@ WorkerReport DataPlane::Report(bool with_sessions) {
   for (const auto& [name, dialer] : dialers_) {
     report.targets[name] = dialer->ReportTargets();
     if (const auto* granted = dialer->granted()) report.dialer_sockets[name] = *granted;
+  }
+  for (auto& [name, counters] : report.forwards) {
+    const ForwardRuntime& forward = *forwards_.at(name);
+    // Of the public side what was offered; the private side counts what it parked.
+    if (forward.config->dialer.empty() && !forward.config->reverse.empty()) counters.reverse_parked = board_.CountOf(forward.config->reverse);
+  }
+  if (with_sessions) {
+    AddStreams(report);
+    AddUdpFlows(report);
   }
   report.total = removed_;
   report.total += direct;

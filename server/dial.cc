@@ -89,6 +89,16 @@ void Dial::OnResolved(const NameRequest::Answer& addresses) {
   steps_.push_back({Phase::kResolve, {}, context_.now});
   addresses_.assign(addresses->begin(), addresses->begin() + std::min<ptrdiff_t>(std::ssize(*addresses), kMaxAddresses));
   next_address_ = 0;
+  if (plan_.policy != nullptr) {
+    // Judged anew for every lookup, so that a name cannot lead where its address may not (reliability T41).
+    std::erase_if(addresses_, [this](const IpAddress& ip) {
+      return !plan_.policy->AllowsAddress(target().target, {ip, target().target.port}, *context_.own_addresses);
+    });
+    if (addresses_.empty()) {
+      Fail(Phase::kResolve, "DESTINATION_DENIED", absl::StrCat(target().target.ToString(), " may not be reached from here"));
+      return FailTarget();
+    }
+  }
   target().addresses.clear();
   for (const IpAddress& address : addresses_) target().addresses.push_back(address.ToString());
   TryNextAddress();

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/egress/destination_policy.h"
 #include "core/io/reactor.h"
 #include "core/io/tcp_socket.h"
 #include "server/byte_stream.h"
@@ -30,7 +31,9 @@ struct WorkerContext;
 
 struct DialPlan {
   Transport transport = Transport::kTcp;
-  std::vector<TargetState*> targets;  // not empty; outlive the dial
+  std::vector<TargetState*> targets;  // not empty when the dial begins; outlive it
+  // Somebody else named the target: only the addresses that these rules admit are tried. nullptr: all are.
+  std::shared_ptr<const egress::DestinationPolicy> policy;
   DialerRuntime* dialer = nullptr;    // outlives the dial; nullptr: a direct destination, over TCP
   SocketOptions socket;
   Duration timeout{};                 // for everything together
@@ -73,7 +76,7 @@ class Dial final : private io::IoHandler,
   [[nodiscard]] bool is_done() const { return is_done_; }
   // REQUIRES: is_done. nullopt: it failed.
   [[nodiscard]] std::optional<Connection> TakeConnection() { return std::exchange(connection_, std::nullopt); }
-  // The last failure: RESOLVE_FAILED, CONNECT_REFUSED, CONNECT_TIMEOUT, UNREACHABLE, with TLS NO_ANSWER and those of
+  // The last failure: RESOLVE_FAILED, DESTINATION_DENIED, CONNECT_REFUSED, CONNECT_TIMEOUT, UNREACHABLE, with TLS NO_ANSWER and those of
   // tls_handshake.h, over QUIC those of a StreamRequest, or the reason of a socket that could not be made (socket_status.h; SOCKET_FAILED when that has none).
   [[nodiscard]] const std::string& error_reason() const { return error_reason_; }
   [[nodiscard]] const std::string& error_message() const { return error_message_; }

@@ -118,11 +118,13 @@ absl::Status NotFound(const ObjectKey& key) {
       .Build();
 }
 
-absl::Status SessionNotFound(const std::string& name) {
-  return ErrorBuilder(absl::StatusCode::kNotFound, "RESOURCE_NOT_FOUND", "session/" + name + ": does not exist, or ended")
-      .Metadata("kind", "session")
+absl::Status SessionNotFound(const std::string& name) { return ObservedNotFound("session", name); }
+
+absl::Status ObservedNotFound(const std::string& kind, const std::string& name) {
+  return ErrorBuilder(absl::StatusCode::kNotFound, "RESOURCE_NOT_FOUND", kind + "/" + name + ": does not exist, or ended")
+      .Metadata("kind", kind)
       .Metadata("name", name)
-      .Resource("session", name, "does not exist, or ended")
+      .Resource(kind, name, "does not exist, or ended")
       .Build();
 }
 

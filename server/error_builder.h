@@ -56,6 +56,8 @@ absl::Status InvalidFields(const Violations& violations);  // INVALID_ARGUMENT; 
 absl::Status InvalidField(std::string path, std::string description);
 absl::Status NotFound(const ObjectKey& key);
 absl::Status SessionNotFound(const std::string& name);
+// `kind`: "stream", "udpFlow".
+absl::Status ObservedNotFound(const std::string& kind, const std::string& name);
 absl::Status AlreadyExists(const ObjectKey& key);
 absl::Status EtagMismatch(const ObjectKey& key, const std::string& current_etag);
 absl::Status ManagedByOther(const std::vector<ObjectKey>& keys, const std::string& manager);

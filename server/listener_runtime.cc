@@ -6,6 +6,9 @@
 #include "core/base/log.h"
 #include "core/base/status_macros.h"
 #include "core/io/monotonic_clock.h"
+#include "core/frontdoor/http_connect.h"
+#include "core/frontdoor/socks5.h"
+#include "core/frontdoor/stream_header.h"
 #include "core/kcp/endpoint.h"
 #include "server/worker_context.h"
 #include "server/worker_directory.h"
@@ -41,6 +44,10 @@ absl::StatusOr<std::unique_ptr<ListenerRuntime>> ListenerRuntime::Create(WorkerC
     CULVERT_RETURN_IF_ERROR(context.reactor->Add(listener->tcp_.fd(), io::kReadable, *listener));
     return listener;
   }
+  if (wanted.transport == Transport::kUdp) {
+    CULVERT_RETURN_IF_ERROR(listener->OpenHub(std::move(socket.udp)));
+    return listener;
+  }
   CULVERT_RETURN_IF_ERROR(wanted.transport == Transport::kQuic ? listener->OpenQuic(std::move(socket.udp))
                                                                : listener->Open(std::move(socket.udp)));
   return listener;
@@ -72,11 +79,35 @@ absl::Status ListenerRuntime::OpenQuic(io::UdpSocket socket) {
   return absl::OkStatus();
 }
 
+absl::Status ListenerRuntime::OpenHub(io::UdpSocket socket) {
+  CULVERT_ASSIGN_OR_RETURN(hub_, UdpHub::Create(context_, host_.hub_host(), config_, tally_, std::move(socket)));
+  return absl::OkStatus();
+}
+
+std::unique_ptr<frontdoor::Door> ListenerRuntime::NewDoor() const {
+  if (config_->is_addressed) return frontdoor::CreateAddressedDoor();
+  switch (config_->protocol) {
+    case ListenerProtocol::kSocks5:
+      return frontdoor::CreateSocks5Door(config_->users);
+    case ListenerProtocol::kHttpConnect:
+      return frontdoor::CreateHttpConnectDoor(config_->users);
+    case ListenerProtocol::kRaw:
+      break;
+  }
+  return nullptr;
+}
+
+void ListenerRuntime::Accept(SessionStream accepted) {
+  accepted.door = NewDoor();
+  host_.OnAccepted(*this, std::move(accepted));
+}
+
 ListenerRuntime::~ListenerRuntime() { context_.reactor->Remove(tcp_.fd()); }
 
 ObjectCounters ListenerRuntime::Counters() const {
   ObjectCounters counters = tally_.counters;
   if (driver_) driver_->AddCounters(counters);
+  if (hub_) hub_->AddCounters(counters);
   return counters;
 }
 
@@ -88,9 +119,20 @@ bool ListenerRuntime::Admits() {
 void ListenerRuntime::set_config(std::shared_ptr<const ListenerConfig> config) {
   if (driver_ && driver_->quic() != nullptr && config->tls != config_->tls) driver_->quic()->SetServerTls(config->tls);
   config_ = std::move(config);
+  if (hub_) hub_->set_config(config_);
+}
+
+void ListenerRuntime::OnHandedOver(io::TcpSocket connection, const SocketAddress& peer) {
+  if (!tcp_.is_open() || !Admits()) {
+    tally_.OnFailed();
+    connection.Reset();
+    return;
+  }
+  Accept(OpenTcpSession(context_, std::move(connection), peer, {.listener = config_, .tally = &tally_}));
 }
 
 void ListenerRuntime::OnHandedOver(HandoverBatch& batch) {
+  if (hub_) hub_->OnHandedOver(batch);
   if (driver_ && driver_->quic() != nullptr) driver_->OnHandedOver(batch);
 }
 
@@ -117,7 +159,7 @@ void ListenerRuntime::OnQuicStream(EndpointDriver& driver, StreamHandle stream, 
     driver.endpoint().Abort(context_.now, stream, CloseReason::kRefused);
     return driver.MarkDirty();
   }
-  host_.OnAccepted(*this, OpenQuicStream(context_, driver, stream, entry));
+  Accept(OpenQuicStream(context_, driver, stream, entry));
 }
 
 void ListenerRuntime::OnSessionGone(EndpointDriver& driver, SessionHandle session, CloseReason reason) {
@@ -140,8 +182,7 @@ void ListenerRuntime::OnOpened(EndpointDriver& driver, StreamHandle stream, Sess
     return;
   }
   if (config_->tls != nullptr) return BeginHandshake(driver, stream, stats->peer);
-  host_.OnAccepted(*this, OpenEndpointSession(context_, driver, stream, stats->peer,
-                                              {.listener = config_, .tally = &tally_}));
+  Accept(OpenEndpointSession(context_, driver, stream, stats->peer, {.listener = config_, .tally = &tally_}));
 }
 
 void ListenerRuntime::BeginHandshake(EndpointDriver& driver, StreamHandle stream, const SocketAddress& peer) {
@@ -174,7 +215,7 @@ void ListenerRuntime::OnHandshakeOver(TlsHandshake& handshake) {
     return stream->Reset(CloseReason::kAborted);
   }
   const TlsStream* shown = stream.get();
-  host_.OnAccepted(*this, {std::move(stream), handle, shown});
+  Accept({.stream = std::move(stream), .session = handle, .tls = shown});
 }
 
 void ListenerRuntime::LogFailure(const std::string& reason, const std::string& message, const SocketAddress& peer) {
@@ -214,7 +255,8 @@ void ListenerRuntime::OnIo(uint32_t /*ready*/) {
       connection.Reset();
       continue;
     }
-    host_.OnAccepted(*this, OpenTcpSession(context_, std::move(connection), peer, {.listener = config_, .tally = &tally_}));
+    if (host_.Divert(*this, connection, peer)) continue;
+    Accept(OpenTcpSession(context_, std::move(connection), peer, {.listener = config_, .tally = &tally_}));
   }
 }
 
@@ -226,6 +268,7 @@ void ListenerRuntime::StopAccepting() {
   handshakes_.clear();
   slots_.GiveAll();
   if (driver_) driver_->endpoint().StopAccepting();
+  if (hub_) hub_->StopReceiving();
   if (!tcp_.is_open()) return;
   context_.reactor->Remove(tcp_.fd());
   resume_timer_.Cancel();

@@ -18,6 +18,7 @@
 #include "server/session_streams.h"
 #include "server/timer_queue.h"
 #include "server/tls_handshake.h"
+#include "server/udp_hub.h"
 #include "server/worker.h"
 
 namespace culvert::server {
@@ -35,6 +36,9 @@ class ListenerRuntime final : private EndpointDriver::Owner,
     // Whether a stream that comes in through `listener` has somewhere to go.
     [[nodiscard]] virtual bool WantsStream(const ListenerRuntime& listener) = 0;
     virtual void OnAccepted(ListenerRuntime& listener, SessionStream accepted) = 0;
+    // TCP: true when the host keeps the connection for a while or gave it to another worker, for whom there is (reverse).
+    virtual bool Divert(ListenerRuntime& listener, io::TcpSocket& connection, const SocketAddress& peer) = 0;
+    virtual UdpHub::Host& hub_host() = 0;
 
    protected:
     ~Host() = default;
@@ -59,8 +63,11 @@ class ListenerRuntime final : private EndpointDriver::Owner,
   // Whether its endpoint still has connections, those included that are over for us.
   [[nodiscard]] bool has_endpoint_sessions() const { return driver_ && driver_->endpoint().session_count() > 0; }
 
-  // QUIC: what another worker handed over for this listener.
+  // QUIC and UDP: what another worker handed over for this listener.
   void OnHandedOver(HandoverBatch& batch);
+  // TCP: a connection that was diverted, perhaps by another worker.
+  void OnHandedOver(io::TcpSocket connection, const SocketAddress& peer);
+  [[nodiscard]] UdpHub* hub() { return hub_.get(); }
   // QUIC: its sessions end in order, each once it carries no stream any more.
   void CloseSessionsInOrder();
 
@@ -75,6 +82,10 @@ class ListenerRuntime final : private EndpointDriver::Owner,
   // Makes the driver of a UDP transport.
   absl::Status Open(io::UdpSocket socket);
   absl::Status OpenQuic(io::UdpSocket socket);
+  absl::Status OpenHub(io::UdpSocket socket);
+  // What a peer is to say first on a stream; nullptr: nothing.
+  [[nodiscard]] std::unique_ptr<frontdoor::Door> NewDoor() const;
+  void Accept(SessionStream accepted);
   void OnOpened(EndpointDriver& driver, StreamHandle stream, SessionHandle session) override;
   void OnQuicStream(EndpointDriver& driver, StreamHandle stream, SessionHandle session);
   void OnSessionClosed(SlotHandle session, CloseReason reason, const SessionStats& final_stats) override;
@@ -99,6 +110,7 @@ class ListenerRuntime final : private EndpointDriver::Owner,
   Timer resume_timer_;
   io::TcpListenSocket tcp_;
   std::unique_ptr<EndpointDriver> driver_;
+  std::unique_ptr<UdpHub> hub_;
   std::unordered_map<const TlsHandshake*, Handshake> handshakes_;  // their streams are the driver's
   HandshakeSlots slots_;                                            // one for each of them
   TimePoint next_log_at_{};

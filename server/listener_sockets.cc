@@ -81,7 +81,11 @@ class SystemBinder final : public SocketBinder {
     absl::StatusOr<SocketAddress> address = SocketAddress::Parse(spec.bind());
     if (!address.ok()) return InvalidField(field, "is not ADDRESS:PORT with an IP address");
     if (spec.transport() != v1::TRANSPORT_TCP) {
-      auto sockets = io::UdpSocket::BindGroup({*address, ToIoOptions(spec.socket())}, workers);
+      io::UdpSocketOptions options{.bind = *address, .socket = ToIoOptions(spec.socket())};
+      // What plain UDP carries is not ours to cut.
+      options.fragments = spec.transport() == v1::TRANSPORT_UDP;
+      options.original_destination = spec.udp().original_destination();
+      auto sockets = io::UdpSocket::BindGroup(options, workers);
       if (!sockets.ok()) return ErrorFromSocket(sockets.status(), field, spec.bind());
       auto listener = std::make_unique<UdpListener>(*std::move(sockets), worker_key_);
       listener->Steer(spec);

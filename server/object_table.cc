@@ -30,8 +30,9 @@ std::vector<ObjectKey> ObjectTable::ReferrersOf(const ObjectKey& key) const {
   std::vector<ObjectKey> referrers;
   for (const EntryPtr& entry : OfKind(Kind::kForward)) {
     const v1::ForwardSpec& spec = entry->object.forward().spec();
-    const bool refers = (key.kind == Kind::kListener && spec.listener() == key.name) ||
-                        (key.kind == Kind::kDialer && spec.dialer() == key.name);
+    const bool refers = key.kind == Kind::kListener
+                            ? spec.listener() == key.name || spec.reverse_listener() == key.name
+                            : key.kind == Kind::kDialer && spec.dialer() == key.name;
     if (refers) referrers.push_back(KeyOf(entry->object));
   }
   return referrers;

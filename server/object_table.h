@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/frontdoor/users.h"
 #include "core/kcp/config.h"
 #include "core/quic/config.h"
 #include "core/tls/tls_context.h"
@@ -30,6 +31,8 @@ struct Entry {
   // For new handshakes; nullptr: no TLS. Another one takes its place when the files change (tls_reload.h).
   std::shared_ptr<const tls::TlsContext> tls;
   uint64_t tls_fingerprint = 0;               // of the files (tls_files.h)
+  std::shared_ptr<const frontdoor::UserTable> users;  // listeners with users_file
+  uint64_t users_fingerprint = 0;                     // keyed hash of its content
 };
 using EntryPtr = std::shared_ptr<const Entry>;
 
@@ -45,7 +48,7 @@ class ObjectTable {
   // Sorted by kind and name.
   const std::map<ObjectKey, EntryPtr>& entries() const { return entries_; }
   std::vector<EntryPtr> OfKind(Kind kind) const;
-  // The forwards that name the listener or dialer `key`.
+  // The forwards that name the listener (also as reverse_listener) or dialer `key`.
   std::vector<ObjectKey> ReferrersOf(const ObjectKey& key) const;
 
  private:

@@ -24,6 +24,11 @@ ObjectCounters& ObjectCounters::operator+=(const ObjectCounters& other) {
   tls_failed += other.tls_failed;
   for (size_t i = 0; i < dropped.size(); ++i) dropped[i] += other.dropped[i];
   lost_handovers += other.lost_handovers;
+  for (size_t i = 0; i < refused.size(); ++i) refused[i] += other.refused[i];
+  for (size_t i = 0; i < udp_dropped.size(); ++i) udp_dropped[i] += other.udp_dropped[i];
+  udp_flows += other.udp_flows;
+  udp_flows_opened += other.udp_flows_opened;
+  reverse_parked += other.reverse_parked;
   return *this;
 }
 

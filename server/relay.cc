@@ -1,12 +1,24 @@
+// Life of a relay, in the order of its phases: the door is read (RunDoor), the way is found (Proceed), dialled (RunDial) or waited for
+// (RunWaiting), the near side is told (RunAnswering), bytes are pumped (RunPump).
 #include "server/relay.h"
 
+#include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/io/monotonic_clock.h"
+#include "server/addressed_stream.h"
 #include "server/dialer_runtime.h"
+#include "server/listener_runtime.h"
+#include "server/proxy_header.h"
 #include "server/worker_context.h"
 
 namespace culvert::server {
+namespace {
+
+constexpr size_t kDoorPeek = 4096;
+
+}  // namespace
 
 Relay::Relay(WorkerContext& context, Host& host, const Parties& parties, SessionStream near)
     : context_(context),
@@ -15,7 +27,9 @@ Relay::Relay(WorkerContext& context, Host& host, const Parties& parties, Session
       options_{.idle_timeout = parties.forward->config->idle_timeout,
                .half_close_linger = parties.forward->config->half_close_linger},
       timer_(context.timers, *this),
-      near_(std::move(near)) {}
+      near_(std::move(near)),
+      opened_at_(context.now),
+      opened_at_unix_ns_(io::UnixNanoseconds()) {}
 
 Relay::~Relay() {
   if (pump_) {
@@ -24,71 +38,159 @@ Relay::~Relay() {
   }
 }
 
-void Relay::Start(SlotHandle handle, DialPlan plan) {
+void Relay::Start(SlotHandle handle) {
   handle_ = handle;
   if (Session* session = context_.sessions->Find(near_.session)) {
     if (session->transport != Transport::kQuic) session->relay = handle;
     session->forward = parties_.forward->config;
   }
   near_.stream->set_observer(this);
-  dial_.emplace(context_, std::move(plan), static_cast<StreamObserver&>(*this));
-  dial_->Start();
+  if (near_.door == nullptr) {
+    Proceed({});
+  } else {
+    timer_.Set(context_.now + kDoorTimeout);
+  }
   host_.Schedule(handle_);
 }
 
 bool Relay::Run() {
-  if (is_done_) return false;
-  if (dial_) {
-    if (near_.stream->IsBroken()) {
-      // Who wanted the stream is gone before it was opened.
+  const bool waits_for_far = phase_ == Phase::kDialling || phase_ == Phase::kWaiting || phase_ == Phase::kAnswering;
+  if (waits_for_far && near_.stream->IsBroken()) {
+    // Who wanted the stream is gone before it was opened.
+    dial_.reset();
+    waiter_.reset();
+    near_.stream->Close();
+    if (far_.stream != nullptr) far_.stream->Reset(CloseReason::kAborted);
+    parties_.forward->tally.OnFailed();
+    phase_ = Phase::kDone;
+    return false;
+  }
+  if (phase_ == Phase::kDoor) RunDoor();
+  if (phase_ == Phase::kDialling) RunDial();
+  if (phase_ == Phase::kWaiting) RunWaiting();
+  if (phase_ == Phase::kAnswering) RunAnswering();
+  return phase_ == Phase::kPumping && RunPump();
+}
+
+// ---- The door.
+
+void Relay::RunDoor() {
+  frontdoor::Door& door = *near_.door;
+  while (door.state() == frontdoor::Door::State::kReading) {
+    std::array<ByteView, 4> views;
+    const size_t count = near_.stream->Peek(kDoorPeek, views);
+    if (count == 0) {
+      if (!near_.stream->AtEnd() && !near_.stream->IsBroken()) {
+        static_cast<void>(FlushDoor());
+        return;
+      }
+      // It said nothing, or not all of it, and is gone: nobody's fault, and nobody to tell.
       near_.stream->Close();
       parties_.forward->tally.OnFailed();
-      is_done_ = true;
-      return false;
+      phase_ = Phase::kDone;
+      return;
     }
-    if (!dial_->is_done()) return false;
-    OnDialled();
-    if (is_done_) return false;
+    size_t used = 0;
+    for (size_t i = 0; i < count; ++i) {
+      const size_t taken = door.OnBytes(views[i]);
+      used += taken;
+      if (taken < views[i].size()) break;
+    }
+    near_.stream->Consume(used);
   }
-  const bool more = pump_->Run(context_.now);
-  Account();
-  Arm();
-  is_done_ = pump_->is_done();
-  if (far_target_ != nullptr && (is_done_ || counted_from_far_ > 0)) JudgeTarget();
-  return more;
-}
-
-void Relay::JudgeTarget() {
-  TargetState& target = *std::exchange(far_target_, nullptr);
-  if (far_.tls->failure() != tls::TlsFailure::kNone) {
-    parties_.dialer->OnTargetFailed(target, std::string(tls::TlsFailureName(far_.tls->failure())),
-                                    absl::StrCat("TLS with ", target.target.ToString(), ": ", far_.tls->failure_message()));
+  timer_.Cancel();
+  if (door.state() == frontdoor::Door::State::kRefused) {
+    CountRefusal(door.refusal(), absl::StrCat(source(), ": ", door.refusal_message()));
+    static_cast<void>(FlushDoor());
+    near_.stream->Close();
+    phase_ = Phase::kDone;
     return;
   }
-  target.error_reason.clear();
-  target.error_message.clear();
+  const frontdoor::Request& request = door.request();
+  if (!request.reverse.empty() || request.network == frontdoor::Network::kUdp) {
+    near_.stream->set_observer(nullptr);
+    phase_ = Phase::kDone;
+    if (!request.reverse.empty()) return host_.OnOffer(parties_, std::move(near_));
+    return host_.OnUdpRequest(parties_, std::move(near_));
+  }
+  Proceed(request);
 }
 
-void Relay::OnDialled() {
+bool Relay::FlushDoor() {
+  if (near_.door == nullptr) return true;
+  while (!near_.door->output().empty()) {
+    if (near_.stream->WritableBytes() == 0) return false;
+    const ByteView view = near_.door->output();
+    const size_t written = near_.stream->Write(std::span(&view, 1));
+    if (written == 0) return false;
+    near_.door->TakeOutput(written);
+  }
+  return true;
+}
+
+std::string Relay::source() const {
+  if (near_.door != nullptr && !near_.door->request().source.empty()) return near_.door->request().source;
+  const Session* session = context_.sessions->Find(near_.session);
+  return session != nullptr ? session->remote.ToString() : std::string();
+}
+
+// ---- The way.
+
+void Relay::Proceed(const frontdoor::Request& request) {
+  // Only where another daemon opened the stream is it somebody else who names destinations.
+  const bool is_remote = parties_.listener == nullptr || parties_.listener->config()->is_addressed;
+  way_ = host_.FindWay(*parties_.forward, request, is_remote);
+  parties_.dialer = way_.dialer;
+  if (way_.dialer != nullptr) parties_.far_tally = &way_.dialer->tally();
+  if (way_.open && way_.open->source.empty()) way_.open->source = source();
+  switch (way_.kind) {
+    case Way::Kind::kRefused:
+    case Way::Kind::kSocket:
+      return Refuse(way_.refusal, way_.message);
+    case Way::Kind::kReverse:
+      phase_ = Phase::kWaiting;
+      timer_.Set(context_.now + parties_.forward->config->reverse_wait);
+      waiter_.emplace(host_.reverse_board(), way_.reverse, static_cast<ReverseBoard::Waiter::Owner&>(*this));
+      return;
+    case Way::Kind::kDial:
+      phase_ = Phase::kDialling;
+      if (way_.plan.targets.empty()) {
+        named_.target = way_.destination;
+        way_.plan.targets = {&named_};
+      }
+      dial_.emplace(context_, way_.plan, static_cast<StreamObserver&>(*this));
+      dial_->Start();
+  }
+}
+
+void Relay::RunDial() {
+  if (!dial_->is_done()) return;
   std::optional<Dial::Connection> connection = dial_->TakeConnection();
-  dial_.reset();
   if (!connection) {
-    parties_.forward->tally.OnFailed();
+    const Refusal refusal = RefusalOfDial(dial_->error_reason(), way_.dialer != nullptr);
+    const std::string message = dial_->error_message();
+    dial_.reset();
     if (parties_.dialer != nullptr) parties_.dialer->tally().OnFailed();
-    near_.stream->Reset(CloseReason::kAborted);
-    is_done_ = true;
-    return;
+    return Refuse(refusal, message);
   }
-  if (connection->quic != nullptr) {
-    far_ = {std::move(connection->quic), connection->session};
-    far_driver_ = connection->driver;
-    far_carrier_ = connection->carrier;
+  dial_.reset();
+  OnDialled(*std::move(connection));
+}
+
+void Relay::OnDialled(Dial::Connection connection) {
+  if (connection.quic != nullptr) {
+    EndpointStream* const quic = connection.quic.get();
+    far_ = {.stream = std::move(connection.quic), .session = connection.session};
+    far_.quic = quic;
+    far_driver_ = connection.driver;
+    far_carrier_ = connection.carrier;
   } else {
-    OpenFarSession(*connection);
+    OpenFarSession(connection);
   }
-  far_.stream->set_observer(this);
-  pump_.emplace(*near_.stream, *far_.stream, options_, context_.now);
-  parties_.forward->tally.OnOpened();
+  connect_latency_ = context_.now - opened_at_;
+  if (!SendProxyHeader()) return Refuse(Refusal::kInternal, "the backend does not take a PROXY header");
+  WrapFar();
+  phase_ = Phase::kAnswering;
 }
 
 void Relay::OpenFarSession(Dial::Connection& connection) {
@@ -111,10 +213,151 @@ void Relay::OpenFarSession(Dial::Connection& connection) {
   }
 }
 
+void Relay::RunWaiting() {
+  std::optional<SessionStream> offer = host_.reverse_board().Take(way_.reverse);
+  if (offer) return TakeOffer(*std::move(offer));
+  if (parties_.forward->config->reverse_wait > Duration::zero()) return;  // until the timer says otherwise
+  Refuse(Refusal::kNoForward, absl::StrCat("nobody offers ", way_.reverse));
+}
+
+void Relay::TakeOffer(SessionStream offer) {
+  waiter_.reset();
+  timer_.Cancel();
+  far_ = std::move(offer);
+  if (Session* session = context_.sessions->Find(far_.session)) {
+    if (session->transport != Transport::kQuic) session->relay = handle_;
+    session->forward = parties_.forward->config;
+  }
+  connect_latency_ = context_.now - opened_at_;
+  WrapFar();
+  phase_ = Phase::kAnswering;
+}
+
+void Relay::WrapFar() {
+  if (way_.open) {
+    auto addressed = std::make_unique<AddressedStream>(std::move(far_.stream), *way_.open);
+    far_header_ = addressed.get();
+    far_.stream = std::move(addressed);
+  }
+  far_.stream->set_observer(this);
+}
+
+bool Relay::SendProxyHeader() {
+  if (!parties_.forward->config->proxy_protocol) return true;
+  const Session* session = context_.sessions->Find(near_.session);
+  const auto told = SocketAddress::Parse(source());
+  const ProxyHeader header(told.ok() ? *told : SocketAddress(), session != nullptr ? session->local : SocketAddress(), /*is_udp=*/false);
+  const ByteView view = header.view();
+  // A fresh socket takes so little at once.
+  return far_.stream->WritableBytes() > 0 && far_.stream->Write(std::span(&view, 1)) == view.size();
+}
+
+// ---- The answer.
+
+void Relay::RunAnswering() {
+  if (near_.door == nullptr) return BeginPump();
+  if (near_.door->state() == frontdoor::Door::State::kRequested) {
+    if (far_header_ != nullptr) {
+      const AddressedStream::State state = far_header_->Advance();
+      if (state == AddressedStream::State::kRefused) return Refuse(far_header_->refusal(), far_header_->refusal_message());
+      if (far_.stream->IsBroken()) return Refuse(Refusal::kDialFailed, "the session to the far side ended");
+      if (state == AddressedStream::State::kWaiting) {
+        if (timer_.is_set()) return;
+        return timer_.Set(opened_at_ + (parties_.dialer != nullptr ? parties_.dialer->config()->dial_timeout : kDoorTimeout) + kDoorTimeout);
+      }
+    }
+    timer_.Cancel();
+    const Session* far = context_.sessions->Find(far_.session);
+    const bool is_outside = far_header_ == nullptr && far != nullptr;
+    near_.door->Answer(Refusal::kNone, "", is_outside ? far->local : SocketAddress());
+  }
+  if (!FlushDoor()) return;
+  BeginPump();
+}
+
+void Relay::BeginPump() {
+  phase_ = Phase::kPumping;
+  pump_.emplace(*near_.stream, *far_.stream, options_, context_.now);
+  parties_.forward->tally.OnOpened();
+}
+
+void Relay::CountRefusal(Refusal refusal, const std::string& message) {
+  parties_.forward->tally.OnFailed();
+  ++parties_.forward->tally.counters.refused[static_cast<size_t>(refusal)];
+  context_.events.Emit(context_.now, {true, "StreamRefused", "forward/" + parties_.forward->config->id.name,
+                                      absl::StrCat(std::string(RefusalName(refusal)), ": ", message)});
+}
+
+void Relay::Refuse(Refusal refusal, const std::string& message) {
+  timer_.Cancel();
+  dial_.reset();
+  waiter_.reset();
+  CountRefusal(refusal, message);
+  if (far_.stream != nullptr) far_.stream->Reset(CloseReason::kAborted);
+  phase_ = Phase::kDone;
+  if (near_.door != nullptr && near_.door->state() == frontdoor::Door::State::kRequested) {
+    near_.door->Answer(refusal, message, {});
+    if (FlushDoor()) return near_.stream->Close();
+  }
+  near_.stream->Reset(CloseReason::kAborted);
+}
+
+// ---- The pump.
+
+bool Relay::RunPump() {
+  const bool more = pump_->Run(context_.now);
+  Account();
+  Arm();
+  if (far_target_ != nullptr && (pump_->is_done() || counted_from_far_ > 0)) JudgeTarget();
+  if (!pump_->is_done()) return more;
+  phase_ = Phase::kDone;
+  // Where nobody waited for the answer it comes as the end of the stream.
+  if (far_header_ != nullptr && far_header_->state() == AddressedStream::State::kRefused) {
+    ++parties_.forward->tally.counters.refused[static_cast<size_t>(far_header_->refusal())];
+    context_.events.Emit(context_.now,
+                         {true, "StreamRefused", "forward/" + parties_.forward->config->id.name,
+                          absl::StrCat("far side: ", std::string(RefusalName(far_header_->refusal())), ": ", far_header_->refusal_message())});
+  }
+  return more;
+}
+
+void Relay::JudgeTarget() {
+  TargetState& target = *std::exchange(far_target_, nullptr);
+  if (far_.tls->failure() != tls::TlsFailure::kNone) {
+    parties_.dialer->OnTargetFailed(target, std::string(tls::TlsFailureName(far_.tls->failure())),
+                                    absl::StrCat("TLS with ", target.target.ToString(), ": ", far_.tls->failure_message()));
+    return;
+  }
+  target.error_reason.clear();
+  target.error_message.clear();
+}
+
 void Relay::OnTimer(TimePoint now) {
   armed_for_ = kInfiniteFuture;
-  if (!pump_ || is_done_) return;
-  pump_->OnTimer(now);
+  switch (phase_) {
+    case Phase::kDoor:
+      // It had its time to say what it wants.
+      CountRefusal(Refusal::kMalformed, absl::StrCat(source(), ": no whole request in time"));
+      near_.stream->Reset(CloseReason::kAborted);
+      phase_ = Phase::kDone;
+      break;
+    case Phase::kWaiting:
+      if (std::optional<SessionStream> offer = host_.reverse_board().Take(way_.reverse)) {
+        TakeOffer(*std::move(offer));
+      } else {
+        Refuse(Refusal::kNoForward, absl::StrCat("nobody offers ", way_.reverse));
+      }
+      break;
+    case Phase::kAnswering:
+      Refuse(Refusal::kDialFailed, "the far side did not answer in time");
+      break;
+    case Phase::kPumping:
+      pump_->OnTimer(now);
+      break;
+    case Phase::kDialling:
+    case Phase::kDone:
+      return;
+  }
   host_.Schedule(handle_);
 }
 
@@ -125,6 +368,7 @@ void Relay::Account() {
 }
 
 bool Relay::IsQuiet(Duration silence) const {
+  if (phase_ == Phase::kDoor || phase_ == Phase::kWaiting) return true;
   return pump_ && !pump_->is_stalled() && context_.now - pump_->last_moved() >= silence;
 }
 
@@ -137,15 +381,38 @@ void Relay::Arm() {
 }
 
 void Relay::End(bool in_order) {
-  if (is_done_) return;
+  if (phase_ == Phase::kDone) return;
+  phase_ = Phase::kDone;
   if (pump_) {
     pump_->End(context_.now, in_order);
     if (far_target_ != nullptr) JudgeTarget();
-  } else {
-    near_.stream->Reset(CloseReason::kAdmin);
-    parties_.forward->tally.OnFailed();
+    return;
   }
-  is_done_ = true;
+  dial_.reset();
+  waiter_.reset();
+  near_.stream->Reset(CloseReason::kAdmin);
+  if (far_.stream != nullptr) far_.stream->Reset(CloseReason::kAdmin);
+  parties_.forward->tally.OnFailed();
+}
+
+StreamSnapshot Relay::Snapshot() const {
+  StreamSnapshot snapshot;
+  snapshot.session = near_.session;
+  snapshot.far_session = far_.session;
+  snapshot.forward = parties_.forward->config->id.name;
+  snapshot.source = source();
+  if (near_.door != nullptr && !near_.door->request().destination.host.empty()) {
+    snapshot.destination = near_.door->request().destination.ToString();
+  } else if (!parties_.forward->config->destination.host.empty()) {
+    snapshot.destination = parties_.forward->config->destination.ToString();
+  }
+  snapshot.is_open = pump_.has_value();
+  snapshot.opened_at_unix_ns = opened_at_unix_ns_;
+  snapshot.connect_latency = connect_latency_;
+  snapshot.rx_bytes = pump_ ? pump_->bytes_from_near() : 0;
+  snapshot.tx_bytes = pump_ ? pump_->bytes_from_far() : 0;
+  snapshot.idle = pump_ ? context_.now - pump_->last_moved() : Duration::zero();
+  return snapshot;
 }
 
 }  // namespace culvert::server

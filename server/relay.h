@@ -1,5 +1,6 @@
-// Relay: one accepted stream on its way: first the far side is dialled, then a pump joins the two. While dialling nothing is
-// read, so that the near side feels it.
+// Relay: one accepted stream on its way: where its peer has something to say first (a door: SOCKS5, HTTP CONNECT, StreamOpen), that is read;
+// then the far side is dialled, or somebody's offer is waited for; then, where the peer is to hear how that went, it is told; then a pump
+// joins the two. Until then nothing of the application's is read, so that the near side feels it.
 // Thread: confined to one worker.
 #pragma once
 
@@ -7,11 +8,14 @@
 #include <optional>
 
 #include "core/base/slot_map.h"
+#include "server/addressed_stream.h"
 #include "server/dial.h"
 #include "server/object_tally.h"
 #include "server/pump.h"
+#include "server/reverse_board.h"
 #include "server/session_streams.h"
 #include "server/timer_queue.h"
+#include "server/way.h"
 
 namespace culvert::server {
 
@@ -24,23 +28,33 @@ struct ForwardRuntime {
   TargetState destination;    // direct only
 };
 
-class Relay final : private StreamObserver, private TimerHandler {
+// Who takes part in a relay. All outlive it.
+struct RelayParties {
+  ListenerRuntime* listener = nullptr;  // nullptr: none, the stream came from where this daemon had dialled (reverse)
+  ForwardRuntime* forward = nullptr;
+  DialerRuntime* dialer = nullptr;      // nullptr: direct, or not known yet
+  ObjectTally* far_tally = nullptr;     // accounts for the far session
+};
+
+class Relay final : private StreamObserver, private TimerHandler, private ReverseBoard::Waiter::Owner {
  public:
+  // How long a door may take, as TLS does.
+  static constexpr Duration kDoorTimeout = std::chrono::seconds(8);
+  using Parties = RelayParties;
+
   class Host {
    public:
     // Asks for a Run in this iteration.
     virtual void Schedule(SlotHandle relay) = 0;
+    // Where a request of `forward` goes. `is_remote`: another daemon asks, which may not go everywhere.
+    virtual Way FindWay(ForwardRuntime& forward, const frontdoor::Request& request, bool is_remote) = 0;
+    virtual ReverseBoard& reverse_board() = 0;
+    // The request was for datagrams, or an offer: `near`, whose door is to be answered, is somebody else's from now on.
+    virtual void OnUdpRequest(const Parties& parties, SessionStream near) = 0;
+    virtual void OnOffer(const Parties& parties, SessionStream near) = 0;
 
    protected:
     ~Host() = default;
-  };
-
-  // Who takes part. All outlive the relay.
-  struct Parties {
-    ListenerRuntime* listener = nullptr;
-    ForwardRuntime* forward = nullptr;
-    DialerRuntime* dialer = nullptr;      // nullptr: direct
-    ObjectTally* far_tally = nullptr;     // accounts for the far session
   };
 
   Relay(WorkerContext& context, Host& host, const Parties& parties, SessionStream near);
@@ -49,12 +63,12 @@ class Relay final : private StreamObserver, private TimerHandler {
   Relay& operator=(const Relay&) = delete;
 
   // `handle` is its own.
-  void Start(SlotHandle handle, DialPlan plan);
+  void Start(SlotHandle handle);
   // Does what can be done. True: there is more to do at once.
   [[nodiscard]] bool Run();
   // Ends both sides; see Pump::End.
   void End(bool in_order);
-  [[nodiscard]] bool is_done() const { return is_done_; }
+  [[nodiscard]] bool is_done() const { return phase_ == Phase::kDone; }
   // Nothing has moved for `silence`, and not because a reader is slow: ending it in order cuts nothing off, as far as anybody
   // can tell.
   [[nodiscard]] bool IsQuiet(Duration silence) const;
@@ -64,37 +78,63 @@ class Relay final : private StreamObserver, private TimerHandler {
     // A far stream with 0-RTT is older than its session's entry.
     return near_.session == handle || far_.session == handle || (far_driver_ == session.driver && far_carrier_ == session.carrier);
   }
+  [[nodiscard]] StreamSnapshot Snapshot() const;
 
   bool is_scheduled = false;  // the host's
 
  private:
+  enum class Phase : uint8_t { kDoor, kDialling, kWaiting, kAnswering, kPumping, kDone };
+
   void OnStreamReady() override { host_.Schedule(handle_); }
   void OnTimer(TimePoint now) override;
-  void OnDialled();
+  void OnOffered() override { host_.Schedule(handle_); }
+  void RunDoor();
+  void Proceed(const frontdoor::Request& request);
+  void RunDial();
+  void OnDialled(Dial::Connection connection);
+  void RunWaiting();
+  void TakeOffer(SessionStream offer);
+  void RunAnswering();
+  void BeginPump();
+  [[nodiscard]] bool RunPump();
   // Makes a session of what was dialled, and the far stream of it. Over QUIC the pool has done that.
   void OpenFarSession(Dial::Connection& connection);
+  void WrapFar();
+  [[nodiscard]] bool SendProxyHeader();
+  // The request comes to nothing: the near side is told as far as its protocol can, and it is counted.
+  void Refuse(Refusal refusal, const std::string& message);
+  void CountRefusal(Refusal refusal, const std::string& message);
+  [[nodiscard]] bool FlushDoor();
   // What came of a dialer's TLS session after its handshake: only then the far side's verdict on our certificate shows.
   void JudgeTarget();
   void Account();
   void Arm();
+  [[nodiscard]] std::string source() const;
 
   WorkerContext& context_;
   Host& host_;
-  const Parties parties_;
+  Parties parties_;
   const PumpOptions options_;
   Timer timer_;
   TimePoint armed_for_ = kInfiniteFuture;
   SlotHandle handle_;
+  Phase phase_ = Phase::kDoor;
   SessionStream near_;
   SessionStream far_;
+  AddressedStream* far_header_ = nullptr;  // far_.stream, where it begins with a StreamOpen
   const EndpointDriver* far_driver_ = nullptr;  // over QUIC
   SessionHandle far_carrier_;
+  Way way_;
+  TargetState named_;                      // what a plan without targets dials
   std::optional<Dial> dial_;
+  std::optional<ReverseBoard::Waiter> waiter_;
   std::optional<Pump> pump_;
   TargetState* far_target_ = nullptr;  // of a dialer with TLS, until it is judged
+  const TimePoint opened_at_;
+  const int64_t opened_at_unix_ns_;
+  Duration connect_latency_{};
   uint64_t counted_from_near_ = 0;
   uint64_t counted_from_far_ = 0;
-  bool is_done_ = false;
 };
 
 }  // namespace culvert::server

@@ -47,6 +47,8 @@ void MergeInto(MergedReport& merged, WorkerReport report) {
     at->second.gro = at->second.gro && granted.gro;
   }
   std::ranges::move(report.sessions, std::back_inserter(merged.sessions));
+  std::ranges::move(report.streams, std::back_inserter(merged.streams));
+  std::ranges::move(report.udp_flows, std::back_inserter(merged.udp_flows));
   merged.workers.push_back({report.worker, report.cpu_time, report.total});
 }
 
@@ -112,6 +114,8 @@ void ReportCollector::OnAnswer(const std::shared_ptr<Round>& round, WorkerReport
 
 void ReportCollector::End(const std::shared_ptr<Round>& round) {
   std::ranges::sort(round->merged->sessions, {}, &SessionSnapshot::id);
+  std::ranges::sort(round->merged->streams, {}, &StreamSnapshot::id);
+  std::ranges::sort(round->merged->udp_flows, {}, &UdpFlowSnapshot::id);
   std::ranges::sort(round->merged->workers, {}, &MergedReport::Worker::index);
   last_ = round->merged;
   running_ = nullptr;

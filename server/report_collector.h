@@ -28,7 +28,9 @@ struct MergedReport {
   std::map<std::string, ObjectCounters> forwards;
   std::map<std::string, std::vector<TargetReport>> targets;      // by dialer, one entry a target
   std::map<std::string, io::UdpSocket::Granted> dialer_sockets;  // by dialer; the least of all workers
-  std::vector<SessionSnapshot> sessions;                         // sorted by id
+  std::vector<SessionSnapshot> sessions;                         // these three sorted by id
+  std::vector<StreamSnapshot> streams;
+  std::vector<UdpFlowSnapshot> udp_flows;
   struct Worker {
     uint32_t index = 0;
     Duration cpu_time{};

@@ -69,6 +69,7 @@ absl::StatusOr<RunningState::Prepared> RunningState::Prepare(const ChangePlan& p
 
 std::shared_ptr<const Routing> RunningState::BuildRouting(const ObjectTable& table, const Prepared& prepared) {
   auto routing = std::make_shared<Routing>();
+  for (const auto& [name, bound] : prepared.sockets) routing->own_addresses.push_back(bound->address());
   for (const auto& [key, entry] : table.entries()) {
     const Cached* cached = nullptr;
     if (const auto found = configs_.find(key); found != configs_.end() && found->second.entry == entry) {
@@ -127,7 +128,7 @@ void RunningState::Commit(const ChangePlan& plan, Prepared prepared, const Worke
       conditions_.erase(key);
     } else if (now->second.entry->incarnation != cached.entry->incarnation) {
       ObjectCounters counters = CountersIn(gone.listeners, gone.dialers, gone.forwards, key);
-      counters.active = 0;
+      counters.active = counters.udp_flows = counters.reverse_parked = 0;
       carried_[key] += counters;
     }
   }
@@ -164,7 +165,7 @@ v1::Object RunningState::FinalView(const Entry& entry, const WorkerReport& gone)
   inputs.now_unix_ns = io::UnixNanoseconds();
   inputs.counters = CountersIn(gone.listeners, gone.dialers, gone.forwards, key);
   if (const auto carried = carried_.find(key); carried != carried_.end()) inputs.counters += carried->second;
-  inputs.counters.active = 0;
+  inputs.counters.active = inputs.counters.udp_flows = inputs.counters.reverse_parked = 0;
   ConditionMemory memory;
   v1::Object object = ObjectWithStatus(inputs, memory);
   // Whatever it was able to do, it is gone now.

@@ -1,34 +1,13 @@
 #include "server/session_registry.h"
 
-#include <charconv>
-#include <system_error>
 #include <utility>
 
 #include "core/io/monotonic_clock.h"
 #include "server/endpoint_driver.h"
+#include "server/handle_text.h"
 #include "server/tcp_stream.h"
 
 namespace culvert::server {
-namespace {
-
-constexpr int kIdBase = 36;
-
-void AppendNumber(std::string& text, uint64_t number, int base) {
-  char digits[24];
-  const auto result = std::to_chars(digits, digits + sizeof digits, number, base);
-  text.append(digits, result.ptr);
-}
-
-template <typename Number>
-bool ReadNumber(std::string_view& text, Number& number, int base) {
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), number, base);
-  if (result.ec != std::errc()) return false;
-  text.remove_prefix(static_cast<size_t>(result.ptr - text.data()));
-  return true;
-}
-
-}  // namespace
-
 SlotHandle SessionRegistry::Begin(Session session) {
   session.opened_at_unix_ns = io::UnixNanoseconds();
   session.tally->OnOpened();
@@ -45,24 +24,11 @@ void SessionRegistry::End(SlotHandle handle, const SessionStats& final_stats) {
   sessions_.Erase(handle);
 }
 
-std::string SessionRegistry::IdOf(SlotHandle handle) const {
-  std::string id = "s";
-  AppendNumber(id, worker_, 10);
-  id += 'x';
-  // The index above the generation keeps the number short for the first users of a slot.
-  AppendNumber(id, static_cast<uint64_t>(handle.index) << 32 | handle.generation, kIdBase);
-  return id;
-}
+std::string SessionRegistry::IdOf(SlotHandle handle) const { return "s" + HandleText(worker_, handle); }
 
 std::optional<SlotHandle> SessionRegistry::Parse(std::string_view id) const {
-  uint32_t worker = 0;
-  uint64_t number = 0;
   if (id.empty() || id[0] != 's') return std::nullopt;
-  id.remove_prefix(1);
-  if (!ReadNumber(id, worker, 10) || worker != worker_ || id.empty() || id[0] != 'x') return std::nullopt;
-  id.remove_prefix(1);
-  if (!ReadNumber(id, number, kIdBase) || !id.empty()) return std::nullopt;
-  return SlotHandle{static_cast<uint32_t>(number >> 32), static_cast<uint32_t>(number)};
+  return ParseHandleText(id.substr(1), worker_);
 }
 
 SessionStats SessionRegistry::StatsOf(const Session& session, TimePoint now) {

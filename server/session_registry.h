@@ -43,6 +43,7 @@ struct Session {
   TargetState* target = nullptr;      // of a dialer; outlives the session
   std::shared_ptr<const SessionTls> tls;  // nullptr: none, or not yet
   SlotHandle relay;                   // what joins it to its other half; stale or null: none, or (QUIC) many
+  SlotHandle udp_relay;               // likewise, of datagrams
   const TcpStream* tcp = nullptr;     // one of the two is set
   EndpointDriver* driver = nullptr;
   StreamHandle stream;                // of the driver's endpoint; mKCP

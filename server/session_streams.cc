@@ -17,7 +17,7 @@ SessionStream OpenTcpSession(WorkerContext& context, io::TcpSocket socket, const
   const SlotHandle handle = context.sessions->Begin(std::move(session));
   auto stream = std::make_unique<TcpStream>(context, std::move(socket), handle);
   context.sessions->Find(handle)->tcp = stream.get();
-  return {std::move(stream), handle};
+  return {.stream = std::move(stream), .session = handle};
 }
 
 namespace {
@@ -37,7 +37,7 @@ SlotHandle Register(WorkerContext& context, EndpointDriver& driver, StreamHandle
 SessionStream OpenEndpointSession(WorkerContext& context, EndpointDriver& driver, StreamHandle stream,
                                   const SocketAddress& remote, Session session) {
   const SlotHandle handle = Register(context, driver, stream, remote, std::move(session));
-  return {std::make_unique<EndpointStream>(context, driver, stream, handle), handle};
+  return {.stream = std::make_unique<EndpointStream>(context, driver, stream, handle), .session = handle};
 }
 
 SessionStream OpenTlsSession(WorkerContext& context, EndpointDriver& driver, StreamHandle stream, const SocketAddress& remote,
@@ -47,7 +47,7 @@ SessionStream OpenTlsSession(WorkerContext& context, EndpointDriver& driver, Str
   // The endpoint may have ended it since; whoever uses the stream finds it broken.
   if (!driver.SetSession(stream, handle)) context.sessions->End(handle, {});
   const TlsStream* shown = tls.get();
-  return {std::move(tls), handle, shown};
+  return {.stream = std::move(tls), .session = handle, .tls = shown};
 }
 
 SlotHandle OpenQuicSession(WorkerContext& context, EndpointDriver& driver, SessionHandle carrier, Session session) {
@@ -68,7 +68,11 @@ SlotHandle OpenQuicSession(WorkerContext& context, EndpointDriver& driver, Sessi
 }
 
 SessionStream OpenQuicStream(WorkerContext& context, EndpointDriver& driver, StreamHandle stream, SlotHandle session) {
-  return {std::make_unique<EndpointStream>(context, driver, stream, SlotHandle{}), session};
+  auto opened = std::make_unique<EndpointStream>(context, driver, stream, SlotHandle{});
+  EndpointStream* const shown = opened.get();
+  SessionStream result{.stream = std::move(opened), .session = session};
+  result.quic = shown;
+  return result;
 }
 
 }  // namespace culvert::server

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "core/frontdoor/door.h"
 #include "core/io/tcp_socket.h"
 #include "server/byte_stream.h"
 #include "server/session_registry.h"
@@ -11,13 +12,16 @@
 namespace culvert::server {
 
 class EndpointDriver;
+class EndpointStream;
 class TlsStream;
 struct WorkerContext;
 
 struct SessionStream {
   std::unique_ptr<ByteStream> stream;
   SlotHandle session;
-  const TlsStream* tls = nullptr;  // `stream`, if it is one
+  const TlsStream* tls = nullptr;    // `stream`, if it is one
+  EndpointStream* quic = nullptr;    // `stream` or what is below it, over QUIC with nothing that seals between
+  std::unique_ptr<frontdoor::Door> door;  // what the peer is to say first; nullptr: nothing
 };
 
 // `session` says whose it is; addresses and the links to the stream are filled in here.

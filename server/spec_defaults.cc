@@ -35,6 +35,11 @@ bool SameMeaning(v1::ListenerSpec before, v1::ListenerSpec after) {
     *spec = WithDefaults(std::move(*spec));
     spec->clear_paused();
     spec->clear_max_sessions();
+    spec->clear_users_file();
+    if (spec->has_udp()) {
+      spec->mutable_udp()->clear_hub_capacity();
+      spec->mutable_udp()->clear_max_clients();
+    }
     ForgetShown(*spec);
   }
   return MessageDifferencer::Equals(before, after);
@@ -99,6 +104,12 @@ v1::TlsSpec WithDefaults(v1::TlsSpec spec) {
 
 v1::ListenerSpec WithDefaults(v1::ListenerSpec spec) {
   FillTransport(spec);
+  if (spec.protocol() == v1::LISTENER_PROTOCOL_UNSPECIFIED) spec.set_protocol(v1::LISTENER_PROTOCOL_RAW);
+  if (spec.transport() == v1::TRANSPORT_UDP || spec.protocol() == v1::LISTENER_PROTOCOL_SOCKS5) {
+    v1::UdpListenerSpec& udp = *spec.mutable_udp();
+    if (udp.hub_capacity() == 0) udp.set_hub_capacity(kDefaultHubCapacity);
+    if (udp.max_clients() == 0) udp.set_max_clients(kDefaultUdpClients);
+  }
   return spec;
 }
 
@@ -116,6 +127,18 @@ v1::DialerSpec WithDefaults(v1::DialerSpec spec) {
 v1::ForwardSpec WithDefaults(v1::ForwardSpec spec) {
   if (!spec.has_tcp_idle_timeout()) *spec.mutable_tcp_idle_timeout() = TimeUtil::HoursToDuration(1);
   if (!spec.has_half_close_linger()) *spec.mutable_half_close_linger() = TimeUtil::SecondsToDuration(2);
+  v1::UdpForwardSpec& udp = *spec.mutable_udp();
+  if (udp.compatibility() == v1::UDP_COMPATIBILITY_UNSPECIFIED) udp.set_compatibility(v1::UDP_COMPATIBILITY_CULVERT);
+  if (udp.filtering() == v1::UDP_FILTERING_UNSPECIFIED) udp.set_filtering(v1::UDP_FILTERING_ADDRESS_AND_PORT_DEPENDENT);
+  if (udp.max_flows_per_client() == 0) udp.set_max_flows_per_client(kDefaultFlowsPerClient);
+  if (!spec.has_udp_idle_timeout()) {
+    const bool is_v2ray = udp.compatibility() == v1::UDP_COMPATIBILITY_V2RAY;
+    *spec.mutable_udp_idle_timeout() =
+        TimeUtil::SecondsToDuration(is_v2ray ? kV2rayUdpIdleTimeoutSeconds : kDefaultUdpIdleTimeoutSeconds);
+  }
+  if (spec.udp_queue_packets() == 0) spec.set_udp_queue_packets(kDefaultUdpQueuePackets);
+  if (!spec.has_reverse_wait()) spec.mutable_reverse_wait();
+  if (spec.reverse_parked() == 0) spec.set_reverse_parked(kDefaultReverseParked);
   return spec;
 }
 
@@ -125,8 +148,11 @@ bool IsDisruptive(const v1::Object& before, const v1::Object& after) {
   return false;
 }
 
-bool SameSocketSettings(const v1::Object& before, const v1::Object& after) {
-  return MessageDifferencer::Equals(before.listener().spec().socket(), after.listener().spec().socket());
+const char* ChangedSocketSetting(const v1::Object& before, const v1::Object& after) {
+  const v1::ListenerSpec& a = before.listener().spec();
+  const v1::ListenerSpec& b = after.listener().spec();
+  if (!MessageDifferencer::Equals(a.socket(), b.socket())) return "spec.socket";
+  return a.udp().original_destination() != b.udp().original_destination() ? "spec.udp.original_destination" : nullptr;
 }
 
 }  // namespace culvert::server

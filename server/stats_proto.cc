@@ -33,6 +33,7 @@ v1::State ToState(std::string_view state) {
 v1::Transport ToProto(Transport transport) {
   switch (transport) {
     case Transport::kTcp: return v1::TRANSPORT_TCP;
+    case Transport::kUdp: return v1::TRANSPORT_UDP;
     case Transport::kKcp: return v1::TRANSPORT_KCP;
     case Transport::kQuic: return v1::TRANSPORT_QUIC;
   }
@@ -70,7 +71,8 @@ v1::Counters ToProto(const ObjectCounters& from) {
   counters.set_tx_bytes(from.tx_bytes);
   counters.set_rx_packets(from.rx_datagrams);
   counters.set_tx_packets(from.tx_datagrams);
-  counters.set_rx_dropped(std::accumulate(from.dropped.begin(), from.dropped.end(), uint64_t{0}));
+  counters.set_rx_dropped(std::accumulate(from.dropped.begin(), from.dropped.end(), uint64_t{0}) +
+                          std::accumulate(from.udp_dropped.begin(), from.udp_dropped.end(), uint64_t{0}));
   counters.set_lost_packets(from.lost_segments);
   counters.set_retransmitted_packets(from.retransmitted_segments);
   counters.set_opened(from.opened);
@@ -161,6 +163,47 @@ v1::Session ToProto(const SessionSnapshot& from) {
   session.set_key_updates(from.stats.key_updates);
   if (from.tls != nullptr) *session.mutable_tls() = ToProto(*from.tls);
   return session;
+}
+
+v1::Stream ToProto(const StreamSnapshot& from) {
+  v1::Stream stream;
+  stream.set_name("sessions/" + from.session_id + "/streams/" + from.id);
+  if (!from.session_id.empty()) stream.set_session("sessions/" + from.session_id);
+  if (!from.far_session_id.empty()) stream.set_far_session("sessions/" + from.far_session_id);
+  stream.set_forward(from.forward);
+  stream.set_source(from.source);
+  stream.set_destination(from.destination);
+  stream.set_state(from.is_open ? v1::STATE_ACTIVE : v1::STATE_PENDING);
+  *stream.mutable_open_time() = ToTimestamp(from.opened_at_unix_ns);
+  if (from.is_open) *stream.mutable_connect_latency() = ToProto(from.connect_latency);
+  *stream.mutable_idle_time() = ToProto(from.idle);
+  stream.mutable_counters()->set_rx_bytes(from.rx_bytes);
+  stream.mutable_counters()->set_tx_bytes(from.tx_bytes);
+  stream.set_worker(from.worker);
+  return stream;
+}
+
+v1::UdpFlow ToProto(const UdpFlowSnapshot& from) {
+  v1::UdpFlow flow;
+  flow.set_name("udpFlows/" + from.id);
+  flow.set_forward(from.forward);
+  flow.set_listener(from.listener);
+  if (!from.session_id.empty()) flow.set_session("sessions/" + from.session_id);
+  flow.set_source(from.source);
+  flow.set_destination(from.destination);
+  flow.set_outside_address(from.outside);
+  *flow.mutable_open_time() = ToTimestamp(from.opened_at_unix_ns);
+  *flow.mutable_idle_time() = ToProto(from.idle);
+  *flow.mutable_idle_timeout() = ToProto(from.idle_timeout);
+  flow.set_queued_packets(static_cast<uint32_t>(from.queued_packets));
+  flow.set_worker(from.worker);
+  v1::Counters& counters = *flow.mutable_counters();
+  counters.set_rx_packets(from.rx_packets);
+  counters.set_rx_bytes(from.rx_bytes);
+  counters.set_tx_packets(from.tx_packets);
+  counters.set_tx_bytes(from.tx_bytes);
+  counters.set_rx_dropped(from.dropped);
+  return flow;
 }
 
 }  // namespace culvert::server

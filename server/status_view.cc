@@ -7,6 +7,7 @@
 #include "core/transport/datagram.h"
 #include "server/stats_proto.h"
 #include "server/tls_status.h"
+#include "server/validate_object.h"
 #include "server/validate_tls.h"
 
 namespace culvert::server {
@@ -39,6 +40,11 @@ std::string BuffersText(const std::vector<Buffers>& buffers) {
                             one.sysctl, one.asked);
   }
   return text;
+}
+
+bool StandsOpen(const Entry& entry, const BoundListener* bound) {
+  return bound != nullptr && entry.object.has_listener() &&
+         IsOpenProxy(entry.object.listener().spec(), bound->address().ip);
 }
 
 const v1::SocketSpec& SocketSpecOf(const v1::Object& object) {
@@ -77,6 +83,7 @@ class Conditions {
   }
   void AddSecurity(const StatusInputs& inputs) {
     const Entry& entry = *inputs.entry;
+    if (StandsOpen(entry, inputs.bound)) Add("Secure", v1::Condition::STATUS_FALSE, "OpenProxy", kOpenProxy);
     if (entry.kcp == nullptr && entry.quic == nullptr) return;
     Add(SecureCondition(entry));
     if (entry.quic != nullptr && entry.object.has_listener()) Add(StateKeptCondition(entry));
@@ -176,14 +183,37 @@ void FillDialer(const StatusInputs& inputs, v1::Dialer& dialer, ConditionMemory&
   conditions.AddSecurity(inputs);
 }
 
+// Reasons with a count, by their names.
+template <typename Counts, typename NameOf>
+void FillReasons(const Counts& counts, NameOf name_of, google::protobuf::Map<std::string, uint64_t>& reasons) {
+  for (size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i] > 0) reasons[std::string(name_of(i))] = counts[i];
+  }
+}
+
+std::string_view RefusalNameOf(size_t i) { return RefusalName(static_cast<Refusal>(i)); }
+
 void FillForward(const StatusInputs& inputs, v1::Forward& forward, ConditionMemory& memory) {
   v1::ForwardStatus& status = *forward.mutable_status();
   Conditions conditions(status.mutable_conditions(), forward.metadata().generation(), inputs.now_unix_ns, memory);
   *status.mutable_counters() = ToProto(inputs.counters);
+  FillReasons(inputs.counters.refused, RefusalNameOf, *status.mutable_refused_streams());
+  FillReasons(inputs.counters.udp_dropped, UdpDropName, *status.mutable_dropped_datagrams());
+  status.set_udp_flows(inputs.counters.udp_flows);
+  status.set_udp_flows_opened(inputs.counters.udp_flows_opened);
+  status.set_reverse_parked(static_cast<uint32_t>(inputs.counters.reverse_parked));
   const bool is_paused = forward.spec().paused();
   status.set_state(is_paused ? v1::STATE_DRAINING : v1::STATE_ACTIVE);
   conditions.AddReady(!is_paused, is_paused ? "Paused" : "Forwarding",
-                      is_paused ? "spec.paused is set: new streams are refused" : "takes streams");
+                      is_paused ? "spec.paused is set: new streams and flows are refused" : "takes streams and flows");
+  if (forward.spec().reverse().empty()) return;
+  const bool is_private = !forward.spec().dialer().empty();
+  if (inputs.counters.reverse_parked > 0) {
+    conditions.Add("Offered", v1::Condition::STATUS_TRUE, "StreamsAtHand", absl::StrFormat("%d streams are at hand", inputs.counters.reverse_parked));
+  } else {
+    conditions.Add("Offered", v1::Condition::STATUS_FALSE, is_private ? "NotTaken" : "NobodyOffers",
+                   is_private ? "the public side has not taken an offer: see the events" : "no private side offers streams for this name");
+  }
 }
 
 }  // namespace
@@ -221,6 +251,7 @@ void AppendWarnings(const Entry& entry, const BoundListener* bound, const std::s
       add(IsInsecure(entry) ? "INSECURE" : "ANYONE_MAY_CONNECT", std::move(secure.message));
     }
   }
+  if (StandsOpen(entry, bound)) add("OPEN_PROXY", kOpenProxy);
   if (entry.tls != nullptr) {
     if (!reload_fault.empty()) add("RELOAD_FAILED", "changed files are not used: " + reload_fault);
     const v1::TlsSpec* spec = TlsOf(entry.object);

@@ -39,7 +39,7 @@ struct StatusInputs {
 // A copy of the object without secrets and with its status.
 v1::Object ObjectWithStatus(const StatusInputs& inputs, ConditionMemory& memory);
 
-// What an operator should know about an object, for the daemon's list of warnings: insecure settings, certificates that are not
+// What an operator should know about an object, for the daemon's list of warnings: insecure settings, open proxies, certificates that are not
 // valid or not taken, buffers below what was asked for.
 void AppendWarnings(const Entry& entry, const BoundListener* bound, const std::string& reload_fault, int64_t now_unix_ns,
                     std::vector<v1::Warning>& warnings);

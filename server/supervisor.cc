@@ -36,14 +36,18 @@ bool ChangesAnything(const ChangePlan& plan) {
   return false;
 }
 
+std::string PathsText(const ChangeResult& result) {
+  std::string paths;
+  for (const std::string& path : result.changed_paths) paths += (paths.empty() ? "" : ",") + path;
+  return paths;
+}
+
 // The audit trail: who asked (the manager) and what became of it; paths, never values.
 void LogResults(const ChangePlan& plan, const std::string& manager) {
   for (const ChangeResult& result : plan.results) {
     if (result.action == Action::kUnchanged || result.action == Action::kMissing) continue;
-    std::string paths;
-    for (const std::string& path : result.changed_paths) paths += (paths.empty() ? "" : ",") + path;
     Log(LogLevel::kInfo, "control", result.key.ToString() + " " + ActionText(result.action),
-        {{"manager", manager}, {"changed", paths}, {"disruptive", result.disruptive ? "true" : "false"}});
+        {{"manager", manager}, {"changed", PathsText(result)}, {"disruptive", result.disruptive ? "true" : "false"}});
     for (const v1::Warning& warning : result.warnings) {
       Log(LogLevel::kWarning, "control", result.key.ToString() + ": " + warning.field() + ": " + warning.message(),
           {{"reason", warning.reason()}});
@@ -69,6 +73,7 @@ struct Supervisor::Running {
 Supervisor::Supervisor(ControlThread& thread, SupervisorOptions options)
     : thread_(thread),
       options_(std::move(options)),
+      events_(thread),
       collector_(thread, options_.workers),
       running_state_(*options_.binder, options_.workers.size()),
       hash_(*options_.random) {
@@ -77,6 +82,11 @@ Supervisor::Supervisor(ControlThread& thread, SupervisorOptions options)
     LookAtFiles();
     if (options_.quic_identity != nullptr) thread_.RunAt(io::Now() + options_.identity_interval, [this] { RenewIdentity(); });
   }));
+}
+
+void Supervisor::BeginStop() {
+  stopping_ = true;
+  events_.BeginStop();
 }
 
 bool Supervisor::Post(ControlThread::Task task) { return !stopping_ && thread_.Post(std::move(task)); }
@@ -111,6 +121,7 @@ void Supervisor::LookAtFiles() {
   thread_.RunAt(io::Now() + options_.reload_interval, [this] { LookAtFiles(); });
   if (change_is_running_ || stopping_ || !options_.read_file) return;  // the next look is soon enough
   const std::vector<EntryPtr> renewed = WithRenewedIdentity(tls_reload_.Look(table_, options_.read_file, hash_));
+  RecordReloadFaults();
   if (renewed.empty()) return;
   ChangePlan plan;
   plan.table = table_;
@@ -144,6 +155,39 @@ std::vector<EntryPtr> Supervisor::WithRenewedIdentity(std::vector<EntryPtr> rene
     }
   }
   return renewed;
+}
+
+void Supervisor::RecordResults(const ChangePlan& plan, const std::string& manager) {
+  const std::string by = "by manager " + manager;
+  for (const ChangeResult& result : plan.results) {
+    const std::string subject = result.key.ToString();
+    switch (result.action) {
+      case Action::kCreated: events_.Record(EventType::kNormal, "Created", subject, by); break;
+      case Action::kConfigured: events_.Record(EventType::kNormal, "Configured", subject, PathsText(result)); break;
+      case Action::kDeleted: events_.Record(EventType::kNormal, "Deleted", subject, by); break;
+      case Action::kUnchanged:
+      case Action::kMissing: break;
+    }
+  }
+  for (const ObjectKey& key : plan.also_deleted) {
+    events_.Record(EventType::kNormal, "Deleted", key.ToString(), "with what it refers to");
+  }
+}
+
+// A fault lasts until the files change again; it is an event once.
+void Supervisor::RecordReloadFaults() {
+  std::map<ObjectKey, std::string> faults;
+  for (const auto& [key, entry] : table_.entries()) {
+    if (entry->tls == nullptr) continue;
+    std::string fault = tls_reload_.FaultOf(*entry);
+    if (fault.empty()) continue;
+    const auto known = reload_faults_.find(key);
+    if (known == reload_faults_.end() || known->second != fault) {
+      events_.Record(EventType::kWarning, "CertificateNotTaken", key.ToString(), "changed files are not used: " + fault);
+    }
+    faults.emplace(key, std::move(fault));
+  }
+  reload_faults_ = std::move(faults);
 }
 
 // What a dialer is to be told of a listener that shows a certificate of our own making.
@@ -202,6 +246,7 @@ void Supervisor::Execute(Waiting waiting, ChangePlan plan) {
 
 void Supervisor::OnInForce(const std::shared_ptr<Running>& running, const WorkerReport& gone) {
   LogResults(running->plan, running->manager);
+  RecordResults(running->plan, running->manager);
   LogPins(running->plan);
   // Before Commit, which forgets what the objects that went had counted under earlier incarnations.
   for (const ChangeResult& result : running->plan.results) {
@@ -274,90 +319,6 @@ void Supervisor::Export(std::string manager, Done<std::vector<v1::Object>> done)
   if (!is_posted) done(RefusalStatus());
 }
 
-void Supervisor::Sessions(Done<ReportPtr> done) {
-  const bool is_posted = Post([this, done] {
-    collector_.Collect(true, Duration::zero(), [done](const ReportPtr& report) { done(report); });
-  });
-  if (!is_posted) done(RefusalStatus());
-}
-
-void Supervisor::CloseSession(std::string id, bool graceful, bool validate_only,
-                              std::function<void(absl::Status)> done) {
-  if (validate_only) {
-    return Sessions([id, done](const absl::StatusOr<ReportPtr>& report) {
-      if (!report.ok()) return done(report.status());
-      for (const SessionSnapshot& session : (*report)->sessions) {
-        if (session.id == id) return done(absl::OkStatus());
-      }
-      done(SessionNotFound(id));
-    });
-  }
-  const bool is_posted = Post([this, id, graceful, done] {
-    // The id says which worker only to the workers: all are asked, and at most one knows it.
-    struct Tally {
-      size_t left = 0;
-      bool found = false;
-    };
-    const auto tally = std::make_shared<Tally>();
-    for (WorkerControl* worker : options_.workers) {
-      const bool is_asked = worker->CloseSession(id, graceful, [this, id, tally, done](bool found) {
-        thread_.PostReply([id, tally, done, found] {
-          tally->found = tally->found || found;
-          if (--tally->left == 0) done(tally->found ? absl::OkStatus() : SessionNotFound(id));
-        });
-      });
-      if (is_asked) ++tally->left;
-    }
-    if (tally->left == 0) done(ControlOverloaded());
-  });
-  if (!is_posted) done(RefusalStatus());
-}
-
-absl::StatusOr<std::shared_ptr<const DialerConfig>> Supervisor::ProbeConfig(const ProbeSubject& subject) {
-  if (!subject.name.empty()) {
-    const EntryPtr entry = table_.Find({Kind::kDialer, subject.name});
-    if (entry == nullptr) return NotFound({Kind::kDialer, subject.name});
-    return ToDialerConfig(*entry);
-  }
-  // Planned like a creation, so that one set of rules judges both, and then not carried out.
-  ChangeSet set;
-  set.manager = "api";
-  v1::Dialer& dialer = *set.changes.emplace_back().object.mutable_dialer();
-  dialer.mutable_metadata()->set_name("probe");
-  *dialer.mutable_spec() = subject.spec;
-  uint64_t incarnation = 0;
-  PlanContext context = MakeContext();
-  context.next_incarnation = &incarnation;
-  absl::StatusOr<ChangePlan> plan = MakePlan(ObjectTable(), set, context);
-  if (!plan.ok()) return std::move(plan).status();
-  return ToDialerConfig(*plan->results.front().after);
-}
-
-void Supervisor::Probe(ProbeSubject subject, uint32_t attempts, Duration timeout,
-                       std::function<void(absl::StatusOr<ProbeStep>)> on_step) {
-  const bool is_posted = Post([this, subject, attempts, timeout, on_step] {
-    absl::StatusOr<std::shared_ptr<const DialerConfig>> config = ProbeConfig(subject);
-    if (!config.ok()) return on_step(config.status());
-    // A probe tells about the far side, whatever the dialer may do now.
-    auto probed = std::make_shared<DialerConfig>(**config);
-    probed->paused = false;
-    probed->min_sessions = 0;
-    probed->max_sessions = UINT32_MAX;
-    config = std::shared_ptr<const DialerConfig>(std::move(probed));
-    if (probes_running_ >= kMaxProbes) return on_step(LimitExceeded("probes", kMaxProbes));
-    WorkerControl& worker = *options_.workers[next_probe_worker_++ % options_.workers.size()];
-    const bool is_asked = worker.Probe({*std::move(config), attempts, timeout}, [this, on_step](ProbeStep step) {
-      thread_.PostReply([this, on_step, step = std::move(step)] {
-        if (step.last) --probes_running_;
-        on_step(step);
-      });
-    });
-    if (!is_asked) return on_step(ControlOverloaded());
-    ++probes_running_;
-  });
-  if (!is_posted) on_step(RefusalStatus());
-}
-
 void Supervisor::GetDaemon(Done<v1::Daemon> done) {
   const bool is_posted = Post([this, done] {
     collector_.Collect(false, Duration::zero(), [this, done](const ReportPtr& report) { done(DescribeDaemon(*report)); });
@@ -369,7 +330,10 @@ v1::Daemon Supervisor::DescribeDaemon(const MergedReport& report) const {
   const DaemonFacts& facts = options_.facts;
   v1::Daemon daemon;
   daemon.set_version(facts.version);
-  for (const char* feature : {"tcp", "kcp", "kcp-xray", "quic", "tls"}) daemon.add_features(feature);
+  for (const char* feature :
+       {"tcp", "udp", "kcp", "kcp-xray", "quic", "tls", "culvert", "socks5", "http-connect", "reverse"}) {
+    daemon.add_features(feature);
+  }
   *daemon.mutable_start_time() = ToTimestamp(facts.start_unix_ns);
   *daemon.mutable_uptime() = ToProto(io::Now() - facts.started_at);
   daemon.set_udp_gso(facts.udp_gso);

@@ -9,8 +9,10 @@
 #include <atomic>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -18,6 +20,7 @@
 #include "culvert/v1/daemon.pb.h"
 #include "server/change_plan.h"
 #include "server/control_thread.h"
+#include "server/event_hub.h"
 #include "server/report_collector.h"
 #include "server/running_state.h"
 #include "server/tls_reload.h"
@@ -40,7 +43,7 @@ struct SupervisorOptions {
   SocketBinder* binder = nullptr;       // outlives it
   RandomSource* random = nullptr;       // outlives it; used on the control thread only
   std::function<absl::StatusOr<std::string>(const std::string& path, const std::string& field)> read_seed_file;
-  ReadFile read_file;                   // of keys and certificates
+  ReadFile read_file;                   // of keys, certificates and users
   Duration reload_interval = std::chrono::seconds(3);  // how often those are looked at
   QuicIdentity* quic_identity = nullptr;  // outlives it; used on the control thread only; nullptr: no object is of transport QUIC
   Duration identity_interval = std::chrono::hours(1);  // how often it is renewed
@@ -69,10 +72,15 @@ class Supervisor {
   void List(Kind kind, Done<std::vector<v1::Object>> done);
   // Without status, sorted by kind and name. `manager` empty: all.
   void Export(std::string manager, Done<std::vector<v1::Object>> done);
-  // Sessions of all workers, sorted by id.
+  // Sessions, streams and flows of all workers, sorted by id.
   void Sessions(Done<ReportPtr> done);
   // NOT_FOUND when no worker knows it.
   void CloseSession(std::string id, bool graceful, bool validate_only, std::function<void(absl::Status)> done);
+  // The same of a stream or a UDP flow, by the ids of their snapshots.
+  void CloseStream(std::string id, bool graceful, bool validate_only, std::function<void(absl::Status)> done);
+  void CloseUdpFlow(std::string id, bool validate_only, std::function<void(absl::Status)> done);
+  // Hands a call to a worker; `done` says whether one took it. How it goes the channel is told. NOT_FOUND, INVALID_ARGUMENT.
+  void Connect(ConnectRequest request, std::shared_ptr<ConnectChannel> channel, std::function<void(absl::Status)> done);
   void GetDaemon(Done<v1::Daemon> done);
 
   struct ProbeSubject {
@@ -84,9 +92,16 @@ class Supervisor {
   void Probe(ProbeSubject subject, uint32_t attempts, Duration timeout,
              std::function<void(absl::StatusOr<ProbeStep>)> on_step);
 
-  // From now on every new request is refused with DAEMON_STOPPING. Those under way are finished.
-  void BeginStop() { stopping_ = true; }
+  // Puts it into the event log soon, unless too many are on their way. `subject`: "dialer/NAME".
+  void RecordEvent(EventType type, std::string reason, std::string subject, std::string message) {
+    events_.Post(type, std::move(reason), std::move(subject), std::move(message));
+  }
+
+  // From now on every new request is refused with DAEMON_STOPPING, and readers of events are sent away. Requests under way are
+  // finished.
+  void BeginStop();
   ReportCollector& collector() { return collector_; }
+  EventHub& events() { return events_; }
 
  private:
   struct Waiting {
@@ -104,6 +119,8 @@ class Supervisor {
   void RenewIdentity();
   // Entries of QUIC that share what is not in use any more, with what is.
   std::vector<EntryPtr> WithRenewedIdentity(std::vector<EntryPtr> renewed) const;
+  void RecordResults(const ChangePlan& plan, const std::string& manager);
+  void RecordReloadFaults();
   void LogPins(const ChangePlan& plan) const;
   v1::Object View(const Entry& entry, const MergedReport& report);
   void Plan(Waiting waiting);
@@ -111,6 +128,8 @@ class Supervisor {
   void OnInForce(const std::shared_ptr<Running>& running, const WorkerReport& gone);
   void AnswerChange(const std::shared_ptr<Running>& running);
   v1::Object ViewOfResult(const Running& running, size_t index, const MergedReport& report);
+  void CloseOnWorkers(std::function<bool(WorkerControl&, std::function<void(bool)>)> ask, absl::Status not_found,
+                      std::function<void(absl::Status)> done);
   absl::StatusOr<std::shared_ptr<const DialerConfig>> ProbeConfig(const ProbeSubject& subject);
   v1::Daemon DescribeDaemon(const MergedReport& report) const;
   PlanContext MakeContext();
@@ -118,11 +137,13 @@ class Supervisor {
   ControlThread& thread_;
   const SupervisorOptions options_;
   std::atomic<bool> stopping_{false};
+  EventHub events_;
   // The control thread's, like all below.
   ReportCollector collector_;
   RunningState running_state_;
   const KeyedHash hash_;
   TlsReload tls_reload_;
+  std::map<ObjectKey, std::string> reload_faults_;  // that have become events
   ObjectTable table_;
   uint64_t next_incarnation_ = 1;
   std::deque<Waiting> waiting_;

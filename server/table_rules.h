@@ -20,7 +20,8 @@ class TableRules {
 
   explicit TableRules(const ObjectTable& table);
 
-  // Names referred to exist; a listener carries at most one forward; no two listeners of one protocol claim one address.
+  // Names referred to exist; a listener carries at most one forward, and a reverse name is taken in by one; no two listeners of one
+  // protocol claim one address; and what a forward joins fits together: who says where streams go, and what carries datagrams.
   void Check(const Entry& entry, const std::string& prefix, Violations& violations) const;
 
  private:
@@ -30,10 +31,14 @@ class TableRules {
   };
   void CheckListener(const Entry& entry, const std::string& prefix, Violations& violations) const;
   void CheckForward(const Entry& entry, const std::string& prefix, Violations& violations) const;
+  // Whether all that a forward names is there.
+  bool CheckNames(const v1::ForwardSpec& spec, const std::string& prefix, Violations& violations) const;
+  void CheckAlone(const v1::Forward& forward, const std::string& prefix, Violations& violations) const;
 
   const ObjectTable& table_;
   std::map<std::pair<Protocol, uint16_t>, std::vector<Claim>> claims_;       // by protocol and port
   std::map<std::string, std::vector<std::string>> forwards_;                 // by listener
+  std::map<std::string, std::vector<std::string>> public_forwards_;          // by the name that reverse says
 };
 
 // Whether sockets bound to `a` and `b` would take the same traffic: equal ports, and equal addresses or a wildcard that covers

@@ -67,6 +67,7 @@ class Timer {
   // Sets or moves it; it fires once. kInfiniteFuture cancels.
   void Set(TimePoint when) { queue_.deadlines_.Set(key_, when); }
   void Cancel() { queue_.deadlines_.Cancel(key_); }
+  [[nodiscard]] bool is_set() const { return queue_.deadlines_.Contains(key_); }
 
  private:
   TimerQueue& queue_;

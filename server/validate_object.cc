@@ -6,6 +6,7 @@
 #include "server/message_walk.h"
 #include "server/object_kind.h"
 #include "server/validate.h"
+#include "server/validate_forward.h"
 #include "server/validate_quic.h"
 #include "server/validate_tls.h"
 
@@ -58,6 +59,7 @@ void CheckKcp(const v1::KcpSpec& kcp, bool insecure, bool has_tls, const std::st
 const char* NameOf(v1::Transport transport) {
   switch (transport) {
     case v1::TRANSPORT_TCP: return "TCP";
+    case v1::TRANSPORT_UDP: return "UDP";
     case v1::TRANSPORT_KCP: return "KCP";
     case v1::TRANSPORT_QUIC: return "QUIC";
     default: return nullptr;
@@ -75,7 +77,12 @@ void CheckTransport(const Spec& spec, const std::string& prefix, Violations& vio
   };
   if (spec.has_kcp() && spec.transport() != v1::TRANSPORT_KCP) refuse("kcp", "KCP");
   if (spec.has_quic() && spec.transport() != v1::TRANSPORT_QUIC) refuse("quic", "QUIC");
-  if (spec.has_tls() && spec.transport() == v1::TRANSPORT_TCP) refuse("tls", "KCP or QUIC");
+  const bool has_sessions = spec.transport() == v1::TRANSPORT_KCP || spec.transport() == v1::TRANSPORT_QUIC;
+  if (spec.has_tls() && !has_sessions) refuse("tls", "KCP or QUIC");
+  if (spec.stream_header() == v1::STREAM_HEADER_CULVERT && !has_sessions) {
+    Add(violations, prefix, "stream_header",
+        absl::StrFormat("CULVERT belongs to transport KCP or QUIC, but the transport is %s", transport));
+  }
   if (spec.transport() == v1::TRANSPORT_KCP) {
     CheckKcp(spec.kcp(), spec.insecure(), spec.has_tls(), prefix, violations, warnings);
   }
@@ -97,9 +104,38 @@ void CheckDialer(const v1::DialerSpec& spec, const std::string& prefix, Violatio
   }
 }
 
+bool HasUsers(v1::ListenerProtocol protocol) {
+  return protocol == v1::LISTENER_PROTOCOL_SOCKS5 || protocol == v1::LISTENER_PROTOCOL_HTTP_CONNECT;
+}
+
+void CheckProtocol(const v1::ListenerSpec& spec, const std::string& prefix, Violations& violations,
+                   std::vector<v1::Warning>& warnings) {
+  const char* transport = NameOf(spec.transport());
+  if (transport == nullptr) return;  // said already
+  const bool has_users = HasUsers(spec.protocol());
+  if (has_users && spec.transport() != v1::TRANSPORT_TCP) {
+    const bool is_socks = spec.protocol() == v1::LISTENER_PROTOCOL_SOCKS5;
+    Add(violations, prefix, "protocol",
+        absl::StrFormat("%s belongs to transport TCP, but the transport is %s", is_socks ? "SOCKS5" : "HTTP_CONNECT", transport));
+  }
+  if (!spec.users_file().empty() && !has_users) {
+    Add(violations, prefix, "users_file", "belongs to protocol SOCKS5 or HTTP_CONNECT");
+  }
+  const bool is_udp = spec.transport() == v1::TRANSPORT_UDP;
+  if (spec.has_udp() && !is_udp && spec.protocol() != v1::LISTENER_PROTOCOL_SOCKS5) {
+    Add(violations, prefix, "udp", "belongs to transport UDP or protocol SOCKS5");
+  } else if (spec.udp().original_destination() && !is_udp) {
+    Add(violations, prefix, "udp.original_destination",
+        "belongs to transport UDP: clients of SOCKS5 say where their datagrams go");
+  }
+  const absl::StatusOr<SocketAddress> bind = SocketAddress::Parse(spec.bind());
+  if (bind.ok() && IsOpenProxy(spec, bind->ip)) Warn(warnings, JoinPath(prefix, "users_file"), "OPEN_PROXY", kOpenProxy);
+}
+
 void CheckListener(const v1::ListenerSpec& spec, const std::string& prefix, Violations& violations,
                    std::vector<v1::Warning>& warnings) {
   CheckTransport(spec, prefix, violations, warnings);
+  CheckProtocol(spec, prefix, violations, warnings);
   if (HasKcpTls(spec)) {
     const std::string tls = JoinPath(prefix, "tls");
     CheckListenerTls(spec.tls(), tls, violations, warnings);
@@ -114,15 +150,11 @@ void CheckListener(const v1::ListenerSpec& spec, const std::string& prefix, Viol
   }
 }
 
-void CheckForward(const v1::ForwardSpec& spec, const std::string& prefix, Violations& violations) {
-  if (spec.dialer().empty() && spec.destination().empty()) {
-    Add(violations, prefix, "destination", "must be set, or else dialer");
-  } else if (!spec.dialer().empty() && !spec.destination().empty()) {
-    Add(violations, prefix, "destination", "excludes dialer: over raw streams the far side decides where bytes go");
-  }
-}
-
 }  // namespace
+
+bool IsOpenProxy(const v1::ListenerSpec& spec, const IpAddress& ip) {
+  return HasUsers(spec.protocol()) && spec.users_file().empty() && !ip.is_loopback();
+}
 
 void WarnOfShortSeed(size_t seed_bytes, const std::string& path, std::vector<v1::Warning>& warnings) {
   if (seed_bytes >= kShortSeedBytes) return;
@@ -156,7 +188,7 @@ void ValidateObject(const v1::Object& object, const std::string& prefix, Violati
       if (object.dialer().has_spec()) CheckDialer(object.dialer().spec(), spec, violations, warnings);
       break;
     case Kind::kForward:
-      if (object.forward().has_spec()) CheckForward(object.forward().spec(), spec, violations);
+      if (object.forward().has_spec()) CheckForward(object.forward().spec(), spec, violations, warnings);
       break;
   }
 }

@@ -30,6 +30,7 @@ class Worker final : public WorkerControl, private io::IoHandler {
     context_.resolver = options.resolver;
     context_.session_counts = options.session_counts;
     context_.directory = options.directory;
+    context_.events.Open(options.on_event);
     context_.random = &random_;
   }
   ~Worker() override {
@@ -51,7 +52,10 @@ class Worker final : public WorkerControl, private io::IoHandler {
       // Nothing runs once the mailbox is closed and drained, so `this` is good in both.
       context_.directory->Register(
           context_.index, [mailbox = context_.mailbox](std::function<void()> task) { return mailbox->Post(std::move(task)); },
-          [this](HandoverBatch& batch) { plane_->OnHandedOver(batch); });
+          [this](HandoverBatch& batch) { plane_->OnHandedOver(batch); },
+          [this](const ObjectId& listener, io::TcpSocket connection, const SocketAddress& peer) {
+            plane_->OnHandedOver(listener, std::move(connection), peer);
+          });
     }
     return absl::OkStatus();
   }
@@ -74,6 +78,22 @@ class Worker final : public WorkerControl, private io::IoHandler {
   bool CloseSession(std::string id, bool graceful, std::function<void(bool)> done) override {
     return context_.mailbox->Post([this, id = std::move(id), graceful, done = std::move(done)] {
       done(plane_->CloseSession(id, graceful));
+    });
+  }
+
+  bool CloseStream(std::string id, bool graceful, std::function<void(bool)> done) override {
+    return context_.mailbox->Post([this, id = std::move(id), graceful, done = std::move(done)] {
+      done(plane_->CloseStream(id, graceful));
+    });
+  }
+
+  bool CloseUdpFlow(std::string id, std::function<void(bool)> done) override {
+    return context_.mailbox->Post([this, id = std::move(id), done = std::move(done)] { done(plane_->CloseUdpFlow(id)); });
+  }
+
+  bool Connect(ConnectRequest request, std::shared_ptr<ConnectChannel> channel) override {
+    return context_.mailbox->Post([this, request = std::move(request), channel = std::move(channel)] {
+      plane_->Connect(request, channel);
     });
   }
 

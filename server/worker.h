@@ -12,11 +12,16 @@
 
 #include "absl/status/statusor.h"
 #include "core/base/time.h"
+#include "core/base/slot_map.h"
+#include "core/frontdoor/refusal.h"
 #include "core/io/tcp_socket.h"
 #include "core/io/udp_socket.h"
 #include "core/tls/tls_connection.h"
 #include "core/transport/session_stats.h"
 #include "server/config.h"
+#include "server/connect_channel.h"
+#include "server/event_sink.h"
+#include "server/udp_drop.h"
 
 namespace culvert::server {
 
@@ -49,6 +54,41 @@ struct SessionSnapshot {
   SessionStats stats;     // TCP: only the application byte counters, state and, from the kernel, the RTTs
 };
 
+// One tunnelled connection as seen at one moment; see culvert.v1.Stream.
+struct StreamSnapshot {
+  SlotHandle session;       // of the registry; may be stale
+  SlotHandle far_session;   // likewise; null: not there yet
+  std::string id;           // unique on its worker
+  std::string session_id;
+  std::string far_session_id;
+  std::string forward;
+  std::string source;
+  std::string destination;
+  bool is_open = false;     // else it is not dialled yet
+  int64_t opened_at_unix_ns = 0;
+  Duration connect_latency{};
+  Duration idle{};
+  uint64_t rx_bytes = 0, tx_bytes = 0;
+  uint32_t worker = 0;
+};
+
+// One UDP flow as seen at one moment; see culvert.v1.UdpFlow.
+struct UdpFlowSnapshot {
+  std::string id;           // unique in this daemon run
+  std::string forward;
+  std::string listener;
+  std::string session_id;   // empty: none
+  std::string source;
+  std::string destination;
+  std::string outside;
+  int64_t opened_at_unix_ns = 0;
+  Duration idle{};
+  Duration idle_timeout{};
+  size_t queued_packets = 0;
+  uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0, dropped = 0;
+  uint32_t worker = 0;
+};
+
 // Cumulative counts of one listener, dialer or forward on one worker. Units are those of culvert.v1.Counters.
 struct ObjectCounters {
   uint64_t rx_bytes = 0, tx_bytes = 0;            // application bytes
@@ -61,6 +101,10 @@ struct ObjectCounters {
   uint64_t tls_handshakes = 0, tls_resumed = 0, tls_failed = 0;  // done, resumed among them, failed
   std::array<uint64_t, kDropReasonCount> dropped{};         // UDP listeners and dialers
   uint64_t lost_handovers = 0;  // QUIC: datagrams for another worker's connection that it could not be given
+  std::array<uint64_t, kRefusalCount> refused{};            // forwards and listeners: streams and flows, by Refusal
+  std::array<uint64_t, kUdpDropCount> udp_dropped{};        // forwards and UDP listeners: datagrams, by UdpDrop
+  uint64_t udp_flows = 0, udp_flows_opened = 0;             // forwards: now, ever
+  uint64_t reverse_parked = 0;                              // reverse forwards: streams at hand, now
   ObjectCounters& operator+=(const ObjectCounters& other);
 };
 
@@ -77,7 +121,9 @@ struct WorkerReport {
   TimePoint taken_at{};
   Duration cpu_time{};
   ObjectCounters total;                            // since the worker began, deleted objects included
-  std::vector<SessionSnapshot> sessions;           // only when asked for
+  std::vector<SessionSnapshot> sessions;           // these three only when asked for
+  std::vector<StreamSnapshot> streams;
+  std::vector<UdpFlowSnapshot> udp_flows;
   std::map<std::string, ObjectCounters> listeners;  // by name
   std::map<std::string, ObjectCounters> dialers;
   std::map<std::string, ObjectCounters> forwards;
@@ -120,6 +166,11 @@ class WorkerControl {
   [[nodiscard]] virtual bool Report(bool with_sessions, std::function<void(WorkerReport)> done) = 0;
   // done(false): no such session.
   [[nodiscard]] virtual bool CloseSession(std::string id, bool graceful, std::function<void(bool found)> done) = 0;
+  // `id`: of a StreamSnapshot or UdpFlowSnapshot. done(false): no such.
+  [[nodiscard]] virtual bool CloseStream(std::string id, bool graceful, std::function<void(bool found)> done) = 0;
+  [[nodiscard]] virtual bool CloseUdpFlow(std::string id, std::function<void(bool found)> done) = 0;
+  // Opens a stream or flow through a dialer of the routing and joins it to the channel, which is told how that goes.
+  [[nodiscard]] virtual bool Connect(ConnectRequest request, std::shared_ptr<ConnectChannel> channel) = 0;
   [[nodiscard]] virtual bool Probe(ProbeRequest request, std::function<void(ProbeStep)> on_step) = 0;
   // Stops accepting, lets what is moving or waits for a slow reader go on, ends in order what is silent, and ends the thread
   // when all are gone. After `grace` the rest is reset.
@@ -137,6 +188,8 @@ struct WorkerOptions {
   SessionCounts* session_counts = nullptr;
   // Through which workers hand datagrams to each other: one for all of them, outlives them. nullptr: for a single worker.
   WorkerDirectory* directory = nullptr;
+  // Told what happens, on the worker's thread. Empty: nobody listens.
+  std::function<void(WorkerEvent)> on_event;
 };
 
 // Starts the thread. Errors: INTERNAL when the system refuses a thread, epoll set or eventfd.

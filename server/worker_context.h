@@ -11,6 +11,8 @@
 #include "core/io/datagram_batch.h"
 #include "core/io/mailbox.h"
 #include "core/io/reactor.h"
+#include "core/io/udp_outbox.h"
+#include "server/event_sink.h"
 #include "server/timer_queue.h"
 #include "server/tls_handshake.h"
 
@@ -37,6 +39,9 @@ struct WorkerContext {
   std::vector<EndpointDriver*> dirty_drivers;    // to be settled in this iteration
   SlotMap<NameRequest*> name_requests;           // who waits for an answer of the resolver
   TlsHandshake::TurnQueue handshakes;
+  EventSink events;
+  std::shared_ptr<const std::vector<SocketAddress>> own_addresses = std::make_shared<std::vector<SocketAddress>>();  // where the daemon listens
+  io::UdpOutbox outbox;                          // of plain UDP sockets; sent at the end of an iteration
   io::ReceiveBatch receive_batch;                // for all sockets, one after the other
   std::vector<uint8_t> scratch = std::vector<uint8_t>(256 << 10);  // where TCP data is read to, and TLS opened
 };

@@ -4,10 +4,11 @@
 
 namespace culvert::server {
 
-void WorkerDirectory::Register(uint32_t worker, Post post, Take take) {
+void WorkerDirectory::Register(uint32_t worker, Post post, Take take, TakeConnection take_connection) {
   auto entry = std::make_shared<Entry>();
   entry->post = std::move(post);
   entry->take = std::move(take);
+  entry->take_connection = std::move(take_connection);
   const std::lock_guard lock(mutex_);
   workers_[worker] = std::move(entry);
 }
@@ -44,6 +45,22 @@ bool WorkerDirectory::HandOver(uint32_t worker, HandoverBatch batch) {
     return true;
   }
   entry->waiting.fetch_sub(count);
+  return false;
+}
+
+bool WorkerDirectory::HandOver(uint32_t worker, const ObjectId& listener, io::TcpSocket connection, const SocketAddress& peer) {
+  std::shared_ptr<Entry> entry;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = workers_.find(worker);
+    if (found != workers_.end()) entry = found->second;
+  }
+  auto shared = std::make_shared<io::TcpSocket>(std::move(connection));
+  if (entry != nullptr && entry->take_connection &&
+      entry->post([entry, shared, listener, peer] { entry->take_connection(listener, std::move(*shared), peer); })) {
+    return true;
+  }
+  shared->Reset();
   return false;
 }
 

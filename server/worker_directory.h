@@ -1,6 +1,7 @@
 // WorkerDirectory: how one worker reaches another, for datagrams that the kernel gave to the wrong one: a QUIC connection lives on
 // one worker, but its peer's address may change, and with it the socket that the kernel chooses (RFC 9000 section 9).
-// Thread: any. It is touched for strays only.
+// Likewise a TCP connection whose other half is to come over a session that another worker has (reverse).
+// Thread: any. It is touched for those only.
 #pragma once
 
 #include <atomic>
@@ -14,6 +15,7 @@
 
 #include "core/base/address.h"
 #include "core/base/bytes.h"
+#include "core/io/tcp_socket.h"
 #include "core/transport/datagram.h"
 #include "server/config.h"
 
@@ -37,17 +39,22 @@ class WorkerDirectory {
   static constexpr size_t kMaxWaiting = 8192;
   using Post = std::function<bool(std::function<void()>)>;  // runs something on the worker's thread; false: not now
   using Take = std::function<void(HandoverBatch&)>;         // is run there
+  using TakeConnection = std::function<void(const ObjectId& listener, io::TcpSocket connection, const SocketAddress& peer)>;  // likewise
   // REQUIRES: `take` is good for as long as what `post` accepted may run.
-  void Register(uint32_t worker, Post post, Take take);
+  void Register(uint32_t worker, Post post, Take take, TakeConnection take_connection = {});
   void Unregister(uint32_t worker);
   // False, and the batch is lost: no such worker, or too much waits there.
   [[nodiscard]] bool HandOver(uint32_t worker, HandoverBatch batch);
+  // A TCP connection that one worker accepted for `listener` and another is to serve. False, and the connection is reset: no such
+  // worker, or it takes nothing now.
+  bool HandOver(uint32_t worker, const ObjectId& listener, io::TcpSocket connection, const SocketAddress& peer);
   [[nodiscard]] size_t worker_count() const;
 
  private:
   struct Entry {
     Post post;
     Take take;
+    TakeConnection take_connection;
     std::atomic<size_t> waiting{0};  // datagrams
   };
 

@@ -49,6 +49,8 @@ class DeadlineHeap {
     SiftDown(position_[last.key]);
   }
 
+  [[nodiscard]] bool Contains(uint32_t key) const { return key < position_.size() && position_[key] != kAbsent; }
+
   // The earliest deadline, nullopt when there is none.
   std::optional<TimePoint> Next() const {
     return heap_.empty() ? std::nullopt : std::optional<TimePoint>(heap_.front().when);

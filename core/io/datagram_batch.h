@@ -47,7 +47,9 @@ class ReceiveBatch {
   ByteSpan rest_;              // of that message
   size_t datagram_bytes_ = 0;  // of each datagram in it, but for the last
   SocketAddress peer_;
+  SocketAddress original_destination_;
   Ecn ecn_ = Ecn::kNotEct;
+  bool has_empty_ = false;     // the message is a datagram without payload that Next has not shown
 };
 
 // Outgoing datagrams in one contiguous buffer. Consecutive ones to one peer with equal marks and sizes (the last may be shorter)

@@ -14,8 +14,9 @@ namespace culvert::io {
 namespace {
 
 constexpr size_t kMessageBytes = 65'536;  // a whole GRO train
-// Train size, drops, and the traffic class: of IPv6 an int, of IPv4 a byte.
-constexpr size_t kControlBytes = CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint32_t)) + CMSG_SPACE(sizeof(int));
+// Train size, drops, the traffic class (of IPv6 an int, of IPv4 a byte), and where a datagram was addressed to.
+constexpr size_t kControlBytes =
+    CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint32_t)) + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(sockaddr_in6));
 constexpr uint8_t kEcnBits = 0x3;  // RFC 3168 section 5
 constexpr int kMaxErrorsInARow = 16;  // pending ICMP errors taken off the socket before we wait again
 
@@ -24,6 +25,7 @@ struct Control {
   bool has_drops = false;
   uint32_t drops = 0;
   Ecn ecn = Ecn::kNotEct;
+  SocketAddress original_destination;
 };
 
 Control ReadControl(msghdr& header) {
@@ -45,6 +47,11 @@ Control ReadControl(msghdr& header) {
         std::memcpy(&traffic_class, CMSG_DATA(at), sizeof traffic_class);
       }
       control.ecn = static_cast<Ecn>(traffic_class & kEcnBits);
+    } else if ((at->cmsg_level == SOL_IP && at->cmsg_type == IP_ORIGDSTADDR) ||
+               (at->cmsg_level == SOL_IPV6 && at->cmsg_type == IPV6_ORIGDSTADDR)) {
+      Sockaddr destination{};
+      std::memcpy(&destination, CMSG_DATA(at), std::min(sizeof destination, at->cmsg_len - CMSG_LEN(0)));
+      control.original_destination = FromSockaddr(&destination.generic);
     }
   }
   return control;
@@ -81,6 +88,7 @@ bool ReceiveBatch::Receive(UdpSocket& socket) {
   message_count_ = 0;
   message_ = 0;
   rest_ = {};
+  has_empty_ = false;
   for (mmsghdr& header : buffers_->headers) {
     header.msg_hdr.msg_namelen = sizeof(Sockaddr);
     header.msg_hdr.msg_controllen = kControlBytes;
@@ -106,23 +114,28 @@ void ReceiveBatch::BeginMessage(size_t index) {
   // The kernel's count is cumulative, but wraps at 2^32.
   if (control.has_drops) counters.kernel_drops += control.drops - static_cast<uint32_t>(counters.kernel_drops);
   rest_ = ByteSpan(buffers_->bytes.get() + index * kMessageBytes, header.msg_len);
+  has_empty_ = rest_.empty();
   if ((header.msg_hdr.msg_flags & MSG_TRUNC) != 0) {
     ++counters.receive_truncations;
     rest_ = {};
+    has_empty_ = false;
   }
   datagram_bytes_ = control.datagram_bytes != 0 ? control.datagram_bytes : rest_.size();
   peer_ = FromSockaddr(&buffers_->peers[index].generic);
   ecn_ = control.ecn;  // the kernel merges only datagrams with equal marks
+  original_destination_ = control.original_destination;
 }
 
 bool ReceiveBatch::Next(Datagram& datagram) {
-  while (rest_.empty()) {
+  while (rest_.empty() && !has_empty_) {
     if (message_ + 1 >= message_count_) return false;
     BeginMessage(++message_);
   }
+  has_empty_ = false;
   const size_t size = std::min(datagram_bytes_, rest_.size());
   datagram.peer = peer_;
   datagram.ecn = ecn_;
+  datagram.original_destination = original_destination_;
   datagram.bytes = rest_.first(size);
   rest_ = rest_.subspan(size);
   return true;

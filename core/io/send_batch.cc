@@ -11,6 +11,7 @@
 
 #include "core/base/check.h"
 #include "core/io/datagram_batch.h"
+#include "core/io/send_errors.h"
 #include "core/io/sockaddr.h"
 
 namespace culvert::io {
@@ -28,33 +29,6 @@ void AddControl(msghdr& header, int level, int type, Value value) {
   control->cmsg_len = CMSG_LEN(sizeof value);
   std::memcpy(CMSG_DATA(control), &value, sizeof value);
   header.msg_controllen += CMSG_SPACE(sizeof value);
-}
-
-void CountFailure(UdpSocket::Counters& counters, int error_number, size_t datagrams) {
-  switch (error_number) {
-    case ECONNREFUSED:
-      counters.send_refused += datagrams;
-      return;
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-    case ENETDOWN:
-    case EHOSTDOWN:
-      counters.send_unreachable += datagrams;
-      return;
-    case EMSGSIZE:
-      counters.send_too_big += datagrams;
-      return;
-    case ENOBUFS:
-    case ENOMEM:
-      counters.send_no_buffers += datagrams;
-      return;
-    case EPERM:
-    case EACCES:
-      counters.send_not_permitted += datagrams;
-      return;
-    default:
-      counters.send_other_errors += datagrams;
-  }
 }
 
 size_t DatagramsIn(size_t bytes, size_t datagram_bytes) { return (bytes + datagram_bytes - 1) / datagram_bytes; }
@@ -180,7 +154,7 @@ void SendBatch::SkipFailed(UdpSocket& socket, int error_number) {
     bytes = train.bytes - next_offset_;  // the peer's address it is, so the whole train is lost
     split_train_ = kNoTrain;
   }
-  CountFailure(socket.mutable_counters(), error_number, DatagramsIn(bytes, train.datagram_bytes));
+  CountSendFailure(socket.mutable_counters(), error_number, DatagramsIn(bytes, train.datagram_bytes));
   MoveOn(bytes);
 }
 

@@ -4,6 +4,7 @@
 #include <netinet/udp.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "core/base/log.h"
@@ -21,6 +22,19 @@ constexpr uint64_t kDefaultBufferBytes = 8 << 20;
 void ForbidFragmentation(int fd, bool is_v6) {
   SetOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
   if (is_v6) SetOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+}
+
+// Neither is what the kernel learnt of a path a reason to refuse what a client sent.
+void AllowFragmentation(int fd, bool is_v6) {
+  SetOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+  if (is_v6) SetOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+}
+
+// Both families are tried; one is enough (spec/udp.md, original destination).
+absl::Status AskForDestinations(int fd, bool is_v6) {
+  const bool v4 = SetOption(fd, SOL_IP, IP_TRANSPARENT, 1) && SetOption(fd, SOL_IP, IP_RECVORIGDSTADDR, 1);
+  const bool v6 = is_v6 && SetOption(fd, SOL_IPV6, IPV6_TRANSPARENT, 1) && SetOption(fd, SOL_IPV6, IPV6_RECVORIGDSTADDR, 1);
+  return v4 || v6 ? absl::OkStatus() : SocketStatus("take original destinations", EPERM);
 }
 
 // On a dual-stack socket each option governs the datagrams of its own family.
@@ -42,12 +56,13 @@ absl::StatusOr<UdpSocket> UdpSocket::Open(const UdpSocketOptions& options, bool 
   socket.is_v6_ = options.bind.ip.is_v6();
   const int fd = socket.fd();
   socket.traffic_class_ = static_cast<uint8_t>(options.socket.dscp << 2);  // RFC 2474: the upper six bits
-  ForbidFragmentation(fd, socket.is_v6_);
+  options.fragments ? AllowFragmentation(fd, socket.is_v6_) : ForbidFragmentation(fd, socket.is_v6_);
+  if (options.original_destination) CULVERT_RETURN_IF_ERROR(AskForDestinations(fd, socket.is_v6_));
   AskForMarks(fd, socket.is_v6_);
   SetOption(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
   const auto wanted = [](uint64_t bytes) { return bytes != 0 ? bytes : kDefaultBufferBytes; };
   RequestBuffers(fd, wanted(options.socket.receive_buffer_bytes), wanted(options.socket.send_buffer_bytes));
-  if (joins_group) CULVERT_RETURN_IF_ERROR(AllowSharedPort(fd));
+  if (joins_group || options.shares_port) CULVERT_RETURN_IF_ERROR(AllowSharedPort(fd));
   CULVERT_RETURN_IF_ERROR(BindSocket(fd, options.bind));
 
   socket.local_ = AddressOf(fd, /*peer=*/false);

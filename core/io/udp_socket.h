@@ -1,5 +1,5 @@
-// UdpSocket: a bound, non-blocking UDP socket set up for batches. It fragments nothing (DF is set and cached path MTUs are
-// ignored: a datagram too long for the interface is an EMSGSIZE, counted), and no error closes it.
+// UdpSocket: a bound, non-blocking UDP socket set up for batches. Unless it is asked to it fragments nothing (DF is set and cached
+// path MTUs are ignored: a datagram too long for the interface is an EMSGSIZE, counted), and no error closes it.
 // Thread: confined to its owner; may be handed to another thread while nobody uses it.
 #pragma once
 
@@ -17,6 +17,12 @@ namespace culvert::io {
 struct UdpSocketOptions {
   SocketAddress bind;  // [::] takes IPv4 as well; port 0: the system's choice; no address: any IPv4
   SocketOptions socket;
+  // Datagrams that are too long for the path are fragmented by the kernel in place of being refused: for payloads that are not ours to cut.
+  bool fragments = false;
+  // Each datagram tells where it was addressed to, and answers may come from there (transparent proxying). Needs CAP_NET_ADMIN.
+  bool original_destination = false;
+  // Others of this process may be bound to the same address.
+  bool shares_port = false;
 };
 
 class UdpSocket {
@@ -40,7 +46,7 @@ class UdpSocket {
     uint64_t send_refused = 0;        // ECONNREFUSED
     uint64_t send_unreachable = 0;    // EHOSTUNREACH, ENETUNREACH, ENETDOWN, EHOSTDOWN
     uint64_t send_too_big = 0;        // EMSGSIZE
-    uint64_t send_no_buffers = 0;     // ENOBUFS, ENOMEM
+    uint64_t send_no_buffers = 0;     // ENOBUFS, ENOMEM; of UdpOutbox EAGAIN too
     uint64_t send_not_permitted = 0;  // EPERM, EACCES: a packet filter
     uint64_t send_other_errors = 0;
     [[nodiscard]] uint64_t send_errors() const {

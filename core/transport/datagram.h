@@ -18,6 +18,7 @@ struct Datagram {
   SocketAddress peer;
   ByteSpan bytes;
   Ecn ecn = Ecn::kNotEct;
+  SocketAddress original_destination{};  // none: not known; only of sockets that ask for it
 };
 
 // Why a datagram had no effect. Each reason is one counter; none is ever logged per datagram.

@@ -1,5 +1,5 @@
-// ListenerService, DialerService and ForwardService: names only. What they do is in declared_service.h and, for probes, in
-// probe_reactor.cc.
+// ListenerService, DialerService and ForwardService: names only. What they do is in declared_service.h and, for probes and calls, in
+// probe_reactor.cc and connect_reactor.cc.
 #pragma once
 
 #include "culvert/v1/dialer.grpc.pb.h"
@@ -97,6 +97,7 @@ class DialerService final : public v1::DialerService::CallbackService {
   }
   grpc::ServerWriteReactor<v1::ProbeDialerResponse>* ProbeDialer(Call* call,
                                                                  const v1::ProbeDialerRequest* request) override;
+  grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>* Connect(Call* call) override;
 
  private:
   const ServiceContext context_;

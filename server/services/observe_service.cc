@@ -3,17 +3,22 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <mutex>
+#include <string>
 #include <utility>
 
+#include "core/io/monotonic_clock.h"
 #include "server/error_builder.h"
+#include "server/object_kind.h"
 #include "server/services/stats_frame.h"
 #include "server/services/stream_reactor.h"
+#include "server/stats_proto.h"
 #include "server/validate.h"
 
 namespace culvert::server {
 namespace {
 
 constexpr Duration kDefaultInterval = std::chrono::seconds(1);
+constexpr size_t kMaxEventsPerMessage = 256;
 
 class StatsStream final : public WriteStream<v1::WatchStatsResponse>, public StatsWatcher {
  public:
@@ -42,6 +47,95 @@ class StatsStream final : public WriteStream<v1::WatchStatsResponse>, public Sta
   StatsFrames frames_;  // guarded by mutex_
 };
 
+v1::Event ToProto(const Event& event) {
+  v1::Event out;
+  out.set_revision(event.revision);
+  *out.mutable_first_time() = ToTimestamp(event.first_unix_ns);
+  *out.mutable_last_time() = ToTimestamp(event.last_unix_ns);
+  out.set_count(event.count);
+  out.set_type(event.type == EventType::kWarning ? v1::Event::TYPE_WARNING : v1::Event::TYPE_NORMAL);
+  out.set_reason(event.reason);
+  out.set_subject(event.subject);
+  out.set_message(event.message);
+  return out;
+}
+
+class EventStream final : public WriteStream<v1::ListEventsResponse>, public EventReader {
+ public:
+  explicit EventStream(EventHub& hub) : hub_(hub) {}
+
+  void Begin(EventFilter filter, bool follow) { hub_.Add(Self(), std::move(filter), follow); }
+  void OnSnapshot(std::vector<EventPtr> events) override {
+    {
+      const std::lock_guard lock(mutex_);
+      queue_.Begin(std::move(events));
+    }
+    Poke();
+  }
+  void OnEvent(EventPtr event) override {
+    {
+      const std::lock_guard lock(mutex_);
+      queue_.Offer(std::move(event));
+    }
+    Poke();
+  }
+  void OnEnd(absl::Status why) override {
+    const bool is_failure = !why.ok();
+    End(std::move(why), /*discard=*/is_failure);
+  }
+
+ private:
+  std::shared_ptr<EventReader> Self() { return std::static_pointer_cast<EventStream>(shared_from_this()); }
+  bool Next(v1::ListEventsResponse& message) override {
+    std::vector<EventPtr> events;
+    {
+      const std::lock_guard lock(mutex_);
+      events = queue_.Take(kMaxEventsPerMessage);
+      message.set_missed(queue_.missed());
+    }
+    for (const EventPtr& event : events) *message.add_events() = ToProto(*event);
+    return !events.empty();
+  }
+  void OnGone() override { hub_.Remove(Self()); }
+
+  EventHub& hub_;
+  std::mutex mutex_;
+  EventQueue queue_;  // guarded by mutex_
+};
+
+bool IsSubject(const std::string& text) {
+  if (text == "daemon") return true;
+  for (const Kind kind : kKinds) {
+    const std::string head = std::string(KindInfo(kind).singular) + "/";
+    if (text.size() > head.size() && text.starts_with(head)) return true;
+  }
+  return false;
+}
+
+void ValidateEventsRequest(const v1::ListEventsRequest& request, Violations& violations) {
+  ValidateTree(request, "", violations);
+  if (!request.subject().empty() && !IsSubject(request.subject())) {
+    violations.push_back({"subject", QuotedValue(request.subject()) + " is not listener/NAME, dialer/NAME, forward/NAME or daemon"});
+  }
+  if (request.since().seconds() < 0 || request.since().nanos() < 0) violations.push_back({"since", "must not be negative"});
+  if (request.last() < 0) violations.push_back({"last", std::to_string(request.last()) + " is not 0 or more"});
+}
+
+EventFilter ToFilter(const v1::ListEventsRequest& request) {
+  EventFilter filter;
+  filter.subject = request.subject();
+  if (request.type() == v1::Event::TYPE_NORMAL) filter.type = EventType::kNormal;
+  if (request.type() == v1::Event::TYPE_WARNING) filter.type = EventType::kWarning;
+  // Beyond what nanoseconds can hold it is as long as all of time.
+  constexpr int64_t kMostSeconds = INT64_MAX / 1'000'000'000 - 1;
+  if (request.has_since() && request.since().seconds() < kMostSeconds) {
+    filter.since_unix_ns =
+        io::UnixNanoseconds() - google::protobuf::util::TimeUtil::DurationToNanoseconds(request.since());
+  }
+  filter.last = static_cast<size_t>(request.last());
+  return filter;
+}
+
 }  // namespace
 
 grpc::ServerWriteReactor<v1::WatchStatsResponse>* ObserveService::WatchStats(grpc::CallbackServerContext*,
@@ -58,6 +152,20 @@ grpc::ServerWriteReactor<v1::WatchStatsResponse>* ObserveService::WatchStats(grp
       request->has_interval() ? Duration(google::protobuf::util::TimeUtil::DurationToNanoseconds(request->interval()))
                               : kDefaultInterval;
   stream->Begin(interval);
+  return stream.get();
+}
+
+grpc::ServerWriteReactor<v1::ListEventsResponse>* ObserveService::ListEvents(grpc::CallbackServerContext*,
+                                                                             const v1::ListEventsRequest* request) {
+  const auto stream = std::make_shared<EventStream>(events_);
+  stream->KeepAlive();
+  Violations violations;
+  ValidateEventsRequest(*request, violations);
+  if (!violations.empty()) {
+    stream->OnEnd(InvalidFields(violations));
+    return stream.get();
+  }
+  stream->Begin(ToFilter(*request), request->follow());
   return stream.get();
 }
 

@@ -11,6 +11,8 @@ StatsFrames::StatsFrames(const v1::WatchStatsRequest& request)
     : session_id_(StripCollection(request.session(), "sessions")),
       listener_(request.listener()),
       dialer_(request.dialer()),
+      forward_(request.forward()),
+      scope_(request.scope()),
       only_changed_(request.only_changed()) {}
 
 void StatsFrames::Offer(ReportPtr report) {
@@ -18,9 +20,49 @@ void StatsFrames::Offer(ReportPtr report) {
   waiting_ = std::move(report);
 }
 
+namespace {
+
+bool IsWanted(const std::string& wanted, const std::string& value) { return wanted.empty() || wanted == value; }
+
+std::array<uint64_t, 6> FingerprintOf(const SessionSnapshot& session) {
+  const SessionStats& stats = session.stats;
+  return {stats.rx_bytes, stats.tx_bytes, stats.rx_datagrams, stats.tx_datagrams, stats.lost_segments, stats.retransmitted_segments};
+}
+std::array<uint64_t, 6> FingerprintOf(const StreamSnapshot& stream) { return {stream.rx_bytes, stream.tx_bytes, stream.is_open ? 1u : 0u}; }
+std::array<uint64_t, 6> FingerprintOf(const UdpFlowSnapshot& flow) { return {flow.rx_packets, flow.tx_packets, flow.dropped}; }
+
+}  // namespace
+
 bool StatsFrames::Matches(const SessionSnapshot& session) const {
-  return (session_id_.empty() || session.id == session_id_) && (listener_.empty() || session.listener == listener_) &&
-         (dialer_.empty() || session.dialer == dialer_);
+  return IsWanted(session_id_, session.id) && IsWanted(listener_, session.listener) && IsWanted(dialer_, session.dialer) &&
+         IsWanted(forward_, session.forward);
+}
+
+bool StatsFrames::Matches(const StreamSnapshot& stream) const {
+  return IsWanted(forward_, stream.forward) &&
+         (session_id_.empty() || stream.session_id == session_id_ || stream.far_session_id == session_id_);
+}
+
+bool StatsFrames::Matches(const UdpFlowSnapshot& flow) const {
+  return IsWanted(forward_, flow.forward) && IsWanted(listener_, flow.listener) && IsWanted(session_id_, flow.session_id);
+}
+
+template <typename Subject>
+void StatsFrames::Pick(const std::vector<Subject>& subjects) {
+  std::unordered_map<std::string, Fingerprint> now;
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    const Subject& subject = subjects[i];
+    if (!Matches(subject)) continue;
+    ++total_;
+    if (only_changed_) {
+      const Fingerprint counters = FingerprintOf(subject);
+      now.emplace(subject.id, counters);
+      const auto before = seen_.find(subject.id);
+      if (before != seen_.end() && before->second == counters) continue;
+    }
+    samples_.push_back(i);
+  }
+  seen_ = std::move(now);
 }
 
 void StatsFrames::BeginFrame() {
@@ -28,22 +70,41 @@ void StatsFrames::BeginFrame() {
   samples_.clear();
   sent_ = 0;
   total_ = 0;
-  std::unordered_map<std::string, Fingerprint> now;
-  for (size_t i = 0; i < current_->sessions.size(); ++i) {
-    const SessionSnapshot& session = current_->sessions[i];
-    if (!Matches(session)) continue;
-    ++total_;
-    if (only_changed_) {
-      const SessionStats& stats = session.stats;
-      const Fingerprint counters{stats.rx_bytes,     stats.tx_bytes,      stats.rx_datagrams,
-                                 stats.tx_datagrams, stats.lost_segments, stats.retransmitted_segments};
-      now.emplace(session.id, counters);
-      const auto before = seen_.find(session.id);
-      if (before != seen_.end() && before->second == counters) continue;
-    }
-    samples_.push_back(i);
+  switch (scope_) {
+    case v1::WatchStatsRequest::SCOPE_STREAMS:
+      return Pick(current_->streams);
+    case v1::WatchStatsRequest::SCOPE_UDP_FLOWS:
+      return Pick(current_->udp_flows);
+    case v1::WatchStatsRequest::SCOPE_FORWARDS:
+      forwards_.clear();
+      for (const auto& [name, counters] : current_->forwards) {
+        if (!IsWanted(forward_, name)) continue;
+        samples_.push_back(forwards_.size());
+        forwards_.emplace_back(name, counters);
+        ++total_;
+      }
+      return;
+    default:
+      return Pick(current_->sessions);
   }
-  seen_ = std::move(now);
+}
+
+size_t StatsFrames::AddSample(size_t index, v1::WatchStatsResponse& message) const {
+  switch (scope_) {
+    case v1::WatchStatsRequest::SCOPE_STREAMS:
+      return (*message.add_streams() = ToProto(current_->streams[index])).ByteSizeLong();
+    case v1::WatchStatsRequest::SCOPE_UDP_FLOWS:
+      return (*message.add_udp_flows() = ToProto(current_->udp_flows[index])).ByteSizeLong();
+    case v1::WatchStatsRequest::SCOPE_FORWARDS: {
+      v1::ForwardSample& sample = *message.add_forwards();
+      sample.set_name(forwards_[index].first);
+      *sample.mutable_counters() = ToProto(forwards_[index].second);
+      sample.set_udp_flows(forwards_[index].second.udp_flows);
+      return sample.ByteSizeLong();
+    }
+    default:
+      return (*message.add_samples() = ToProto(current_->sessions[index])).ByteSizeLong();
+  }
 }
 
 bool StatsFrames::Next(v1::WatchStatsResponse& message) {
@@ -57,9 +118,7 @@ bool StatsFrames::Next(v1::WatchStatsResponse& message) {
   message.set_conflated_frames(conflated_);
   size_t bytes = 0;
   while (sent_ < samples_.size() && bytes < kMaxFrameMessageBytes) {
-    v1::Session& sample = *message.add_samples();
-    sample = ToProto(current_->sessions[samples_[sent_++]]);
-    bytes += sample.ByteSizeLong();
+    bytes += AddSample(samples_[sent_++], message);
   }
   if (sent_ == samples_.size()) {
     message.set_end_of_frame(true);

@@ -26,18 +26,28 @@ class StatsFrames {
   bool Next(v1::WatchStatsResponse& message);
 
  private:
-  using Fingerprint = std::array<uint64_t, 6>;  // the counters that say whether a session moved
+  using Fingerprint = std::array<uint64_t, 6>;  // the counters that say whether a subject moved
 
   bool Matches(const SessionSnapshot& session) const;
+  bool Matches(const StreamSnapshot& stream) const;
+  bool Matches(const UdpFlowSnapshot& flow) const;
   void BeginFrame();
+  // Collects which of `subjects` are to be sent.
+  template <typename Subject>
+  void Pick(const std::vector<Subject>& subjects);
+  // Adds one to the message and returns its size.
+  size_t AddSample(size_t index, v1::WatchStatsResponse& message) const;
 
   const std::string session_id_;
   const std::string listener_;
   const std::string dialer_;
+  const std::string forward_;
+  const v1::WatchStatsRequest::Scope scope_;
   const bool only_changed_;
   ReportPtr waiting_;
   ReportPtr current_;                // nullptr: no frame is being sent
   std::vector<size_t> samples_;      // of current_, what is to be sent
+  std::vector<std::pair<std::string, ObjectCounters>> forwards_;  // of current_, scope FORWARDS
   size_t sent_ = 0;
   int32_t total_ = 0;
   uint64_t conflated_ = 0;

@@ -120,7 +120,7 @@ const Row kRows[] = {
     {"UnknownCamel", Spec("  kcp:\n    mtuByte: 1350\n"),
      "f.yaml:7: spec.kcp.mtuByte: unknown field (did you mean mtu_bytes?)"},
     {"FieldOfAnotherKind", Spec("  targets: [\"a:1\"]\n"), "f.yaml:6: spec.targets: unknown field"},
-    {"UnknownBlock", Spec("  udp: {}\n"), "f.yaml:6: spec.udp: unknown field"},
+    {"UnknownBlock", Spec("  wire: {}\n"), "f.yaml:6: spec.wire: unknown field"},
     {"UnknownFieldOfQuic", Spec("  quic:\n    outer: {securty: NONE}\n"),
      "f.yaml:7: spec.quic.outer.securty: unknown field (did you mean security?)"},
     {"UnknownOuterSecurity", Spec("  quic:\n    outer: {security: aes-128-cgm}\n"),
@@ -152,7 +152,7 @@ const Row kRows[] = {
     {"Tagged", Spec("  bind: !env BIND\n"), "f.yaml:6: spec.bind: YAML tags are not supported here"},
 
     // Enumerations.
-    {"EnumUnknown", Spec("  stream_header: RAW\n"), "f.yaml:6: spec.stream_header: \"RAW\" is not one of NONE"},
+    {"EnumUnknown", Spec("  stream_header: RAW\n"), "f.yaml:6: spec.stream_header: \"RAW\" is not one of NONE, CULVERT"},
     {"EnumMisspelt", Spec("  kcp:\n    header: SRPT\n"),
      "f.yaml:7: spec.kcp.header: \"SRPT\" is not one of NONE, SRTP, UTP, WECHAT_VIDEO, DTLS, WIREGUARD (did you mean "
      "SRTP?)"},
@@ -163,9 +163,9 @@ const Row kRows[] = {
     {"EnumNumber", Spec("  kcp:\n    congestion_control: 1\n"),
      "f.yaml:7: spec.kcp.congestion_control: \"1\" is not one of BBR, CUBIC, FIXED_RATE"},
     {"EnumIsBool", "apiVersion: culvert/v1\nkind: Listener\nmetadata: {name: a}\nspec:\n  transport: true\n",
-     "f.yaml:5: spec.transport: \"true\" is not one of TCP, KCP, QUIC"},
-    {"EnumReserved", "apiVersion: culvert/v1\nkind: Listener\nmetadata: {name: a}\nspec:\n  transport: UDP\n",
-     "f.yaml:5: spec.transport: \"UDP\" is not one of TCP, KCP, QUIC"},
+     "f.yaml:5: spec.transport: \"true\" is not one of TCP, UDP, KCP, QUIC"},
+    {"EnumOfAnother", Spec("  protocol: HTTP\n"),
+     "f.yaml:6: spec.protocol: \"HTTP\" is not one of RAW, SOCKS5, HTTP_CONNECT (did you mean HTTP_CONNECT?)"},
 
     // Booleans: only true and false, so that a text never turns into one.
     {"BoolYes", Spec("  insecure: yes\n"), "f.yaml:6: spec.insecure: \"yes\" is not true or false"},

@@ -107,6 +107,30 @@ TEST(Parse, TakesFullEnumNamesAndCamelCase) {
   EXPECT_EQ((*parsed)[0].object.listener().spec().kcp().mtu_bytes(), 1000u);
 }
 
+TEST(Parse, TakesProtocolsAndBlocksOfUdp) {
+  const auto listener = Parse(Spec("  protocol: HTTP_CONNECT\n  users_file: users\n  streamHeader: CULVERT\n"
+                                   "  udp: {hubCapacity: 7, original_destination: true, max_clients: 9}\n"),
+                              "f", "/etc/culvert");
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  const v1::ListenerSpec& in = (*listener)[0].object.listener().spec();
+  EXPECT_EQ(in.protocol(), v1::LISTENER_PROTOCOL_HTTP_CONNECT);
+  EXPECT_EQ(in.stream_header(), v1::STREAM_HEADER_CULVERT);
+  EXPECT_EQ(in.users_file(), "/etc/culvert/users");
+  EXPECT_EQ(in.udp().hub_capacity(), 7u);
+  EXPECT_TRUE(in.udp().original_destination());
+  EXPECT_EQ(in.udp().max_clients(), 9u);
+  const auto forward = Parse(
+      "apiVersion: culvert/v1\nkind: Forward\nmetadata: {name: a}\nspec:\n  allowedDestinations: [\"*.example.org:443\", \"*:*\"]\n"
+      "  udp_idle_timeout: 2m\n  udp: {compatibility: V2RAY, filtering: ENDPOINT_INDEPENDENT}\n",
+      "f", "");
+  ASSERT_TRUE(forward.ok()) << forward.status();
+  const v1::ForwardSpec& out = (*forward)[0].object.forward().spec();
+  EXPECT_EQ(out.allowed_destinations(1), "*:*");
+  EXPECT_EQ(out.udp_idle_timeout().seconds(), 120);
+  EXPECT_EQ(out.udp().compatibility(), v1::UDP_COMPATIBILITY_V2RAY);
+  EXPECT_EQ(out.udp().filtering(), v1::UDP_FILTERING_ENDPOINT_INDEPENDENT);
+}
+
 TEST(Parse, PlainScalarsStayTexts) {
   const auto parsed = Parse(
       "apiVersion: culvert/v1\nkind: Listener\nmetadata: {name: no, labels: {a: yes, b: 1.0, c: 0x10, d: true}}\n"

@@ -44,7 +44,7 @@ TEST(CheckRules, FindsEveryViolation) {
             "spec.socket.dscp: 64 is not in [0, 63]\n");
   EXPECT_EQ(Check("Dialer", "a", "{transport: TCP}"), "spec.targets: required\n");
   EXPECT_EQ(Check("Forward", "a", "{tcp_idle_timeout: 1ms}"),
-            "spec.listener: required\nspec.tcp_idle_timeout: 1ms is not in [1s, 168h]\n");
+            "spec.tcp_idle_timeout: 1ms is not in [1s, 168h]\n");
 }
 
 }  // namespace

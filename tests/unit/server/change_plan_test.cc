@@ -197,7 +197,7 @@ TEST_F(ChangePlanTest, ApplyFindsReferencesInTheSameSet) {
 
 TEST_F(ChangePlanTest, MissingReferencesAreNamed) {
   const auto refused = Plan({Make(Change::Verb::kApply, ForwardTo("f", "l", "d"))}, true);
-  EXPECT_THAT(Fields(refused.status()), ElementsAre("objects[0].spec.listener"));
+  EXPECT_THAT(Fields(refused.status()), ElementsAre("objects[0].spec.listener", "objects[0].spec.dialer"));
   Create(TcpListener("l", "127.0.0.1:1"));
   EXPECT_THAT(Fields(Plan({Make(Change::Verb::kCreate, ForwardTo("f", "l", "d"))}).status()), ElementsAre("spec.dialer"));
 }

@@ -321,6 +321,86 @@ TEST_F(ControlServerTest, WatchStatsChecksItsIntervalAndLimitsItsReaders) {
   EXPECT_TRUE(is_let_in);
 }
 
+TEST_F(ControlServerTest, ListEventsGivesWhatHappenedAndGoesOn) {
+  v1::CreateListenerResponse created;
+  ASSERT_TRUE(Create(TcpListener("in", "127.0.0.1:1"), &created).ok());
+  supervisor_->RecordEvent(EventType::kWarning, "DialFailed", "dialer/out", "refused");
+  const auto all = [this](const v1::ListEventsRequest& request, std::vector<v1::Event>* events) {
+    grpc::ClientContext context;
+    const auto reader = Observe()->ListEvents(&context, request);
+    for (v1::ListEventsResponse response; reader->Read(&response);) {
+      events->insert(events->end(), response.events().begin(), response.events().end());
+    }
+    return reader->Finish();
+  };
+  std::vector<v1::Event> events;
+  v1::ListEventsRequest request;
+  ASSERT_TRUE(all(request, &events).ok());
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0].reason(), "Created");
+  EXPECT_EQ(events[0].subject(), "listener/in");
+  EXPECT_EQ(events[0].type(), v1::Event::TYPE_NORMAL);
+  EXPECT_EQ(events[1].revision(), 2);
+  EXPECT_EQ(events[1].count(), 1u);
+  EXPECT_EQ(events[1].type(), v1::Event::TYPE_WARNING);
+  EXPECT_GT(events[1].last_time().seconds(), 1'600'000'000);
+
+  request.set_subject("dialer/out");
+  request.set_type(v1::Event::TYPE_WARNING);
+  request.mutable_since()->set_seconds(3600);
+  request.set_last(1);
+  request.set_follow(true);
+  grpc::ClientContext context;
+  const auto reader = Observe()->ListEvents(&context, request);
+  v1::ListEventsResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  ASSERT_EQ(response.events_size(), 1);
+  EXPECT_EQ(response.events(0).subject(), "dialer/out");
+  supervisor_->RecordEvent(EventType::kWarning, "DialFailed", "dialer/other", "refused");
+  supervisor_->RecordEvent(EventType::kWarning, "DialFailed", "dialer/out", "refused");
+  ASSERT_TRUE(reader->Read(&response));
+  ASSERT_EQ(response.events_size(), 1);
+  EXPECT_EQ(response.events(0).count(), 2u);
+  EXPECT_EQ(response.missed(), 0u);
+  Stop();
+  EXPECT_FALSE(reader->Read(&response));
+  const grpc::Status status = reader->Finish();
+  EXPECT_EQ(status.error_code(), grpc::UNAVAILABLE);
+  EXPECT_EQ(ReasonIn(status), "DAEMON_STOPPING");
+}
+
+TEST_F(ControlServerTest, ListEventsSplitsWhatIsMuchAndJudgesItsRequest) {
+  v1::ApplyRequest apply;
+  v1::ApplyResponse applied;
+  for (int i = 0; i < 1000; ++i) *apply.add_objects() = TcpListener("l" + std::to_string(i), "127.0.0.1:0");
+  ASSERT_TRUE(Call<v1::ConfigService>(&v1::ConfigService::Stub::Apply, apply, &applied).ok());
+  grpc::ClientContext context;
+  const auto reader = Observe()->ListEvents(&context, v1::ListEventsRequest());
+  int count = 0;
+  int messages = 0;
+  for (v1::ListEventsResponse response; reader->Read(&response); ++messages) count += response.events_size();
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(count, 1000);
+  EXPECT_GT(messages, 1);
+
+  const auto field = [this](const std::string& text) {
+    v1::ListEventsRequest request;
+    EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &request));
+    grpc::ClientContext own;
+    const auto refused = Observe()->ListEvents(&own, request);
+    v1::ListEventsResponse response;
+    EXPECT_FALSE(refused->Read(&response));
+    const grpc::Status status = refused->Finish();
+    EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT);
+    return InfoOf(status).metadata().at("field");
+  };
+  EXPECT_EQ(field("subject: 'out'"), "subject");
+  EXPECT_EQ(field("subject: 'dialer/'"), "subject");
+  EXPECT_EQ(field("type: 7"), "type");
+  EXPECT_EQ(field("since { seconds: -1 }"), "since");
+  EXPECT_EQ(field("last: -1"), "last");
+}
+
 TEST_F(ControlServerTest, ProbesStreamTheirStepsAndErrors) {
   const auto probe = [this](const v1::ProbeDialerRequest& request, std::vector<v1::ProbeDialerResponse>* steps) {
     grpc::ClientContext context;

@@ -50,10 +50,31 @@ class FakeWorker final : public WorkerControl {
       report.listeners[listener->id.name] = CountersOf(listener->id.name);
       report.total += CountersOf(listener->id.name);
     }
-    if (with_sessions) report.sessions = sessions;
+    if (with_sessions) {
+      report.sessions = sessions;
+      report.streams = streams;
+      report.udp_flows = udp_flows;
+    }
     done(std::move(report));
     return true;
   }
+  bool CloseStream(std::string id, bool, std::function<void(bool)> done) override {
+    done(std::erase_if(streams, [&](const StreamSnapshot& stream) { return stream.id == id; }) > 0);
+    return true;
+  }
+  bool CloseUdpFlow(std::string id, std::function<void(bool)> done) override {
+    done(std::erase_if(udp_flows, [&](const UdpFlowSnapshot& flow) { return flow.id == id; }) > 0);
+    return true;
+  }
+  // Nobody is there.
+  bool Connect(ConnectRequest request, std::shared_ptr<ConnectChannel> channel) override {
+    connects.push_back(std::move(request));
+    channel->End({.reason = "CONNECT_REFUSED", .message = "nobody there"});
+    return true;
+  }
+  std::vector<ConnectRequest> connects;
+  std::vector<StreamSnapshot> streams;
+  std::vector<UdpFlowSnapshot> udp_flows;
   bool CloseSession(std::string id, bool, std::function<void(bool)> done) override {
     done(std::erase_if(sessions, [&](const SessionSnapshot& session) { return session.id == id; }) > 0);
     return true;
@@ -135,6 +156,24 @@ class FakeBinder final : public SocketBinder {
     const SocketAddress address_;
     const std::optional<io::UdpSocket::Granted> granted_;
   };
+};
+
+// Takes what the event log holds.
+class EventSnapshot final : public EventReader {
+ public:
+  void OnSnapshot(std::vector<EventPtr> events) override { events_ = std::move(events); }
+  void OnEvent(EventPtr) override {}
+  void OnEnd(absl::Status) override { taken_.set_value(); }
+  static std::vector<EventPtr> Take(EventHub& hub) {
+    const auto reader = std::make_shared<EventSnapshot>();
+    hub.Add(reader, {}, /*follow=*/false);
+    reader->taken_.get_future().wait();
+    return reader->events_;
+  }
+
+ private:
+  std::vector<EventPtr> events_;
+  std::promise<void> taken_;
 };
 
 // Calls `start` with a callback and waits for what it is called with.

@@ -22,6 +22,7 @@ class SupervisorTest : public testing::Test {
     options.read_seed_file = [](const std::string&, const std::string& field) -> absl::StatusOr<std::string> {
       return InvalidField(field, "no files here");
     };
+    options.read_file = [](const std::string&, const std::string&, size_t) { return std::string("alice:wonderland\n"); };
     supervisor_ = std::make_unique<Supervisor>(thread_, std::move(options));
   }
   ~SupervisorTest() override { thread_.Stop(); }
@@ -190,6 +191,77 @@ TEST_F(SupervisorTest, ConditionsTellOfBuffersAndSecurity) {
   EXPECT_EQ(conditions["Secure"].status(), v1::Condition::STATUS_TRUE);
   EXPECT_EQ(conditions["BuffersGranted"].status(), v1::Condition::STATUS_FALSE);
   EXPECT_THAT(conditions["BuffersGranted"].message(), testing::HasSubstr("sysctl -w net.core.rmem_max=8388608"));
+}
+
+TEST_F(SupervisorTest, AProxyWithoutUsersIsNotSecure) {
+  const auto secure = [this](const std::string& spec) -> std::string {
+    const auto outcome = Apply({ParseObject("listener { metadata { name: 'a' } spec { transport: TRANSPORT_TCP " + spec + " } }")});
+    EXPECT_TRUE(outcome.ok()) << outcome.status();
+    EXPECT_TRUE(Delete(Kind::kListener, "a").ok());
+    for (const auto& condition : outcome->objects[0].listener().status().conditions()) {
+      if (condition.type() == "Secure") return v1::Condition::Status_Name(condition.status()) + " " + condition.reason();
+    }
+    return "";
+  };
+  for (const std::string protocol : {"LISTENER_PROTOCOL_SOCKS5", "LISTENER_PROTOCOL_HTTP_CONNECT"}) {
+    EXPECT_EQ(secure("bind: '0.0.0.0:1080' protocol: " + protocol), "STATUS_FALSE OpenProxy");
+    EXPECT_EQ(secure("bind: '127.0.0.1:1080' protocol: " + protocol), "");
+    EXPECT_EQ(secure("bind: '0.0.0.0:1080' users_file: '/u' protocol: " + protocol), "");
+  }
+  EXPECT_EQ(secure("bind: '0.0.0.0:1080'"), "");
+  ASSERT_TRUE(Apply({ParseObject("listener { metadata { name: 'a' } spec { transport: TRANSPORT_TCP bind: '0.0.0.0:1080' "
+                                 "protocol: LISTENER_PROTOCOL_SOCKS5 } }")}).ok());
+  const auto daemon = Await<absl::StatusOr<v1::Daemon>>([&](auto done) { supervisor_->GetDaemon(done); });
+  ASSERT_EQ(daemon->warnings_size(), 1);
+  EXPECT_EQ(daemon->warnings(0).reason(), "OPEN_PROXY");
+  EXPECT_EQ(daemon->warnings(0).field(), "listener/a");
+}
+
+TEST_F(SupervisorTest, PlainUdpHasNoKeysToMiss) {
+  const auto outcome =
+      Apply({ParseObject("listener { metadata { name: 'a' } spec { transport: TRANSPORT_UDP bind: '0.0.0.0:53' } }"),
+             ParseObject("dialer { metadata { name: 'b' } spec { transport: TRANSPORT_UDP targets: 'dns:53' } }")});
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  for (const auto& condition : outcome->objects[0].listener().status().conditions()) EXPECT_NE(condition.type(), "Secure");
+  for (const auto& condition : outcome->objects[1].dialer().status().conditions()) EXPECT_NE(condition.type(), "Secure");
+}
+
+TEST_F(SupervisorTest, WorkersKnowWhereTheDaemonListens) {
+  ASSERT_TRUE(Apply({TcpListener("a", "127.0.0.1:1"), KcpListener("b", "0.0.0.0:0")}).ok());
+  std::vector<std::string> addresses;
+  for (const SocketAddress& address : workers_[1].current->own_addresses) addresses.push_back(address.ToString());
+  EXPECT_THAT(addresses, ElementsAre("127.0.0.1:1", "0.0.0.0:50000"));
+  ASSERT_TRUE(Delete(Kind::kListener, "b").ok());
+  EXPECT_EQ(workers_[1].current->own_addresses.size(), 1u);
+}
+
+TEST_F(SupervisorTest, ChangesThatAreInForceAreEvents) {
+  ASSERT_TRUE(Apply({TcpListener("l", "127.0.0.1:1"), ForwardDirect("f", "l")}).ok());
+  ASSERT_TRUE(Apply({TcpListener("l", "127.0.0.1:1"), TcpListener("m", "127.0.0.1:2")}, /*validate_only=*/true).ok());
+  auto changed = TcpListener("l", "127.0.0.1:1");
+  changed.mutable_listener()->mutable_spec()->set_paused(true);
+  changed.mutable_listener()->mutable_spec()->set_max_sessions(3);
+  ASSERT_TRUE(Apply({changed, ForwardDirect("f", "l")}).ok());
+  EXPECT_FALSE(Apply({TcpListener("z", "nonsense")}).ok());
+  ASSERT_TRUE(Delete(Kind::kListener, "l", /*force=*/true).ok());
+  std::vector<std::string> lines;
+  for (const EventPtr& event : EventSnapshot::Take(supervisor_->events())) {
+    EXPECT_EQ(event->type, EventType::kNormal);
+    lines.push_back(event->reason + " " + event->subject + " " + event->message);
+  }
+  EXPECT_THAT(lines, ElementsAre("Created listener/l by manager api", "Created forward/f by manager api",
+                                 "Configured listener/l spec.max_sessions,spec.paused", "Deleted listener/l by manager api",
+                                 "Deleted forward/f with what it refers to"));
+}
+
+TEST_F(SupervisorTest, EventsComeFromAnyThread) {
+  std::async(std::launch::async, [this] {
+    for (int i = 0; i < 3; ++i) supervisor_->RecordEvent(EventType::kWarning, "DialFailed", "dialer/d", "refused");
+  }).get();
+  const std::vector<EventPtr> events = EventSnapshot::Take(supervisor_->events());
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0]->count, 3u);
+  EXPECT_EQ(events[0]->reason, "DialFailed");
 }
 
 TEST_F(SupervisorTest, SessionsOfAllWorkersAreListedAndClosed) {

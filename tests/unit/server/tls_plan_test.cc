@@ -285,6 +285,14 @@ TEST_F(TlsPlanTest, BrokenFilesLeaveTheOldOnesAndSaySo) {
   const auto daemon = Await<absl::StatusOr<v1::Daemon>>([&](auto done) { supervisor_->GetDaemon(done); });
   ASSERT_EQ(daemon->warnings_size(), 2);  // the buffers of the fake are the other
   EXPECT_EQ(daemon->warnings(0).reason(), "RELOAD_FAILED");
+  // However often the files are looked at, it is an event once.
+  const std::vector<EventPtr> events = EventSnapshot::Take(supervisor_->events());
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[1]->type, EventType::kWarning);
+  EXPECT_EQ(events[1]->reason, "CertificateNotTaken");
+  EXPECT_EQ(events[1]->subject, "listener/l");
+  EXPECT_THAT(events[1]->message, HasSubstr("spec.tls"));
+  EXPECT_EQ(events[1]->count, 1u);
   Change([&](MemoryFiles& files) { files.Put(leaf_); });
   EXPECT_TRUE(Eventually([](const auto& status) { return Find(status.conditions(), "CertificateValid")->reason() == "Valid"; }));
 }

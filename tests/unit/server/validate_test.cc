@@ -43,6 +43,8 @@ std::string KcpSpec(const std::string& kcp) {
 std::string Keyed(const std::string& kcp) { return KcpSpec("seed: 'correct horse battery' " + kcp); }
 std::string TcpSpec(const std::string& rest) { return Listener("transport: TRANSPORT_TCP bind: '0.0.0.0:80' " + rest); }
 std::string TcpDialer(const std::string& rest) { return Dialer("transport: TRANSPORT_TCP " + rest); }
+std::string UdpSpec(const std::string& rest) { return Listener("transport: TRANSPORT_UDP bind: '0.0.0.0:53' " + rest); }
+std::string UdpDialer(const std::string& rest) { return Dialer("transport: TRANSPORT_UDP targets: 'a:1' " + rest); }
 std::string Direct(const std::string& rest) { return Forward("listener: 'l' destination: 'db:1' " + rest); }
 
 std::vector<Bad> BadObjects() {
@@ -69,7 +71,7 @@ std::vector<Bad> BadObjects() {
       // Listeners.
       {"spec", "must be set", "listener { metadata { name: 'a' } }"},
       {"spec.transport", "must be set", Listener("bind: '0.0.0.0:80'")},
-      {"spec.transport", "2 is not a value of Transport", Listener("transport: 2 bind: '0.0.0.0:80'")},
+      {"spec.transport", "5 is not a value of Transport", Listener("transport: 5 bind: '0.0.0.0:80'")},
       {"spec.transport", "99 is not a value", Listener("transport: 99 bind: '0.0.0.0:80'")},
       {"spec.bind", "must be set", Listener("transport: TRANSPORT_TCP")},
       {"spec.bind", "is not ADDRESS:PORT", Listener("transport: TRANSPORT_TCP bind: 'localhost:80'")},
@@ -79,6 +81,8 @@ std::vector<Bad> BadObjects() {
       {"spec.bind", "is not ADDRESS:PORT", Listener("transport: TRANSPORT_TCP bind: '::1:80'")},
       {"spec.bind", "is not ADDRESS:PORT", Listener("transport: TRANSPORT_TCP bind: '1.2.3.4:-1'")},
       {"spec.stream_header", "7 is not a value", TcpSpec("stream_header: 7")},
+      {"spec.stream_header", "CULVERT belongs to transport KCP or QUIC, but the transport is TCP",
+       TcpSpec("stream_header: STREAM_HEADER_CULVERT")},
       {"spec.kcp", "belongs to transport KCP", TcpSpec("kcp {}")},
       {"spec.max_sessions", "1000001 is not in [0, 1000000]", TcpSpec("max_sessions: 1000001")},
       {"spec.socket.bind_address", "is not an IP address", TcpSpec("socket { bind_address: 'eth0' }")},
@@ -86,6 +90,25 @@ std::vector<Bad> BadObjects() {
       {"spec.socket.interface", "does not match", TcpSpec("socket { interface: 'a name with spaces' }")},
       {"spec.socket.interface", "does not match", TcpSpec("socket { interface: '../etc' }")},
       {"spec.socket.dscp", "64 is not in [0, 63]", TcpSpec("socket { dscp: 64 }")},
+      // Transport UDP.
+      {"spec.kcp", "belongs to transport KCP, but the transport is UDP", UdpSpec("kcp { seed: 'x' }")},
+      {"spec.quic", "belongs to transport QUIC, but the transport is UDP", UdpSpec("quic {}")},
+      {"spec.tls", "belongs to transport KCP or QUIC, but the transport is UDP", UdpSpec("tls {}")},
+      {"spec.stream_header", "but the transport is UDP", UdpSpec("stream_header: STREAM_HEADER_CULVERT")},
+      {"spec.protocol", "SOCKS5 belongs to transport TCP, but the transport is UDP", UdpSpec("protocol: LISTENER_PROTOCOL_SOCKS5")},
+      {"spec.udp.hub_capacity", "65537 is not in [1, 65536]", UdpSpec("udp { hub_capacity: 65537 }")},
+      {"spec.udp.max_clients", "1000001 is not in [1, 1000000]", UdpSpec("udp { max_clients: 1000001 }")},
+      {"spec.udp", "belongs to transport UDP or protocol SOCKS5", TcpSpec("udp {}")},
+      {"spec.udp", "belongs to transport UDP or protocol SOCKS5", TcpSpec("protocol: LISTENER_PROTOCOL_HTTP_CONNECT udp {}")},
+      {"spec.udp.original_destination", "belongs to transport UDP",
+       TcpSpec("protocol: LISTENER_PROTOCOL_SOCKS5 udp { original_destination: true }")},
+      // Protocols.
+      {"spec.protocol", "7 is not a value of ListenerProtocol", TcpSpec("protocol: 7")},
+      {"spec.protocol", "HTTP_CONNECT belongs to transport TCP, but the transport is KCP",
+       Listener("transport: TRANSPORT_KCP bind: '0.0.0.0:1' protocol: LISTENER_PROTOCOL_HTTP_CONNECT kcp { seed: 'a seed of length' }")},
+      {"spec.users_file", "belongs to protocol SOCKS5 or HTTP_CONNECT", TcpSpec("users_file: '/u'")},
+      {"spec.users_file", "belongs to protocol SOCKS5 or HTTP_CONNECT", TcpSpec("protocol: LISTENER_PROTOCOL_RAW users_file: '/u'")},
+      {"spec.users_file", "is not an absolute path", TcpSpec("protocol: LISTENER_PROTOCOL_SOCKS5 users_file: 'u'")},
       // KCP.
       {"spec.insecure", "without a seed", KcpSpec("")},
       {"spec.insecure", "without a seed", Listener("transport: TRANSPORT_KCP bind: '0.0.0.0:4000'")},
@@ -131,6 +154,13 @@ std::vector<Bad> BadObjects() {
       {"spec.kcp", "belongs to transport KCP", TcpDialer("targets: 'a:1' kcp { seed: 'x' }")},
       {"spec.insecure", "without a seed", Dialer("transport: TRANSPORT_KCP targets: 'a:1'")},
       {"spec.min_sessions", "1 is not 0", TcpDialer("targets: 'a:1' min_sessions: 1")},
+      {"spec.stream_header", "CULVERT belongs to transport KCP or QUIC, but the transport is TCP",
+       TcpDialer("targets: 'a:1' stream_header: STREAM_HEADER_CULVERT")},
+      {"spec.stream_header", "but the transport is UDP", UdpDialer("stream_header: STREAM_HEADER_CULVERT")},
+      {"spec.kcp", "belongs to transport KCP, but the transport is UDP", UdpDialer("kcp { seed: 'x' }")},
+      {"spec.quic", "belongs to transport QUIC, but the transport is UDP", UdpDialer("quic {}")},
+      {"spec.tls", "belongs to transport KCP or QUIC, but the transport is UDP", UdpDialer("tls {}")},
+      {"spec.min_sessions", "1 is not 0", UdpDialer("min_sessions: 1")},
       {"spec.max_sessions", "is not in", TcpDialer("targets: 'a:1' max_sessions: 2000000")},
       {"spec.dial_timeout", "99ms is not in [100ms, 300s]", TcpDialer("targets: 'a:1' dial_timeout { nanos: 99000000 }")},
       {"spec.dial_timeout", "301s is not in", TcpDialer("targets: 'a:1' dial_timeout { seconds: 301 }")},
@@ -139,7 +169,6 @@ std::vector<Bad> BadObjects() {
       {"spec", "must be set", "forward { metadata { name: 'a' } }"},
       {"spec.listener", "must be set", Forward("destination: 'db:1'")},
       {"spec.destination", "or else dialer", Forward("listener: 'l'")},
-      {"spec.destination", "excludes dialer", Forward("listener: 'l' dialer: 'd' destination: 'db:1'")},
       {"spec.destination", "is not HOST:PORT", Forward("listener: 'l' destination: 'db'")},
       {"spec.destination", "is not HOST:PORT", Forward("listener: 'l' destination: 'db:0'")},
       {"spec.tcp_idle_timeout", "is not in [1s, 168h]", Direct("tcp_idle_timeout { nanos: 1 }")},
@@ -174,7 +203,13 @@ TEST(ValidateTest, TakesWhatIsRight) {
       Listener("transport: TRANSPORT_KCP bind: '0.0.0.0:1' insecure: true kcp { profile: KCP_PROFILE_XRAY }"),
       Listener("transport: TRANSPORT_KCP bind: '0.0.0.0:1' insecure: true kcp { seed: '' }"),
       TcpDialer("targets: 'a:1' targets: '[::1]:2' socket { bind_address: '::' dscp: 63 interface: 'eth0.7' }"),
-      Direct("half_close_linger { } tcp_idle_timeout { seconds: 1 }"), Direct("tcp_idle_timeout { seconds: 604800 }")};
+      Direct("half_close_linger { } tcp_idle_timeout { seconds: 1 }"), Direct("tcp_idle_timeout { seconds: 604800 }"), UdpSpec(""),
+      UdpSpec("udp { hub_capacity: 1 original_destination: true max_clients: 1000000 } stream_header: STREAM_HEADER_NONE"),
+      UdpDialer("paused: true"),
+      Listener("transport: TRANSPORT_KCP bind: '0.0.0.0:1' stream_header: STREAM_HEADER_CULVERT kcp { seed: 'a seed of length' }"),
+      Dialer("transport: TRANSPORT_QUIC targets: 'a:1' insecure: true stream_header: STREAM_HEADER_CULVERT"),
+      TcpSpec("protocol: LISTENER_PROTOCOL_RAW"), TcpSpec("protocol: LISTENER_PROTOCOL_SOCKS5 users_file: '/u' udp { hub_capacity: 9 }"),
+      TcpSpec("protocol: LISTENER_PROTOCOL_HTTP_CONNECT")};
   for (const std::string& text : good) EXPECT_THAT(Judge(ParseObject(text)), IsEmpty()) << text;
 }
 
@@ -201,6 +236,25 @@ TEST(ValidateTest, WarnsOfShortSeedsAndInsecureSettings) {
   Judge(ParseObject(Listener("transport: TRANSPORT_KCP bind: '0.0.0.0:1' insecure: true")), &warnings);
   ASSERT_EQ(warnings.size(), 1u);
   EXPECT_EQ(warnings[0].reason(), "INSECURE");
+}
+
+TEST(ValidateTest, WarnsOfOpenProxies) {
+  const auto reasons = [](const std::string& bind, const std::string& rest) {
+    std::vector<v1::Warning> warnings;
+    EXPECT_THAT(Judge(ParseObject(Listener("transport: TRANSPORT_TCP bind: '" + bind + "' " + rest)), &warnings), IsEmpty());
+    std::vector<std::string> found;
+    for (const v1::Warning& warning : warnings) found.push_back(warning.field() + " " + warning.reason());
+    return found;
+  };
+  for (const char* protocol : {"LISTENER_PROTOCOL_SOCKS5", "LISTENER_PROTOCOL_HTTP_CONNECT"}) {
+    const std::string open = std::string("protocol: ") + protocol;
+    EXPECT_THAT(reasons("0.0.0.0:1080", open), testing::ElementsAre("spec.users_file OPEN_PROXY"));
+    EXPECT_THAT(reasons("[2001:db8::1]:1080", open), testing::ElementsAre("spec.users_file OPEN_PROXY"));
+    EXPECT_THAT(reasons("127.0.0.2:1080", open), IsEmpty());
+    EXPECT_THAT(reasons("[::1]:1080", open), IsEmpty());
+    EXPECT_THAT(reasons("0.0.0.0:1080", open + " users_file: '/u'"), IsEmpty());
+  }
+  EXPECT_THAT(reasons("0.0.0.0:1080", ""), IsEmpty());
 }
 
 TEST(ValidateTest, QuotesValuesShortenedAndEscaped) {

@@ -51,7 +51,14 @@ std::vector<std::shared_ptr<const Config>> Shared(const std::vector<Config>& con
 void WorkerFixture::StartWorkers(uint32_t count) {
   resolver_ = std::make_unique<Resolver>();
   for (uint32_t i = 0; i < count; ++i) {
-    auto worker = StartWorker({.index = i, .resolver = resolver_.get(), .session_counts = &session_counts_, .directory = &directory_});
+    auto worker = StartWorker({.index = i,
+                               .resolver = resolver_.get(),
+                               .session_counts = &session_counts_,
+                               .directory = &directory_,
+                               .on_event = [this](WorkerEvent event) {
+                                 const std::lock_guard lock(events_mutex_);
+                                 events_.push_back(std::move(event));
+                               }});
     ASSERT_TRUE(worker.ok()) << worker.status();
     workers_.push_back(*std::move(worker));
   }
@@ -164,6 +171,47 @@ void WorkerFixture::AddKcpDialer(const std::string& name, const SocketAddress& t
 
 void WorkerFixture::AddTcpDialer(const std::string& name, const std::vector<HostPort>& targets) {
   New(dialers_, name).targets = targets;
+}
+
+SocketAddress WorkerFixture::AddUdpListener(const std::string& name) {
+  ListenerConfig& config = New(listeners_, name);
+  config.transport = Transport::kUdp;
+  config.bind = BindUdp(config.id);
+  return config.bind;
+}
+
+void WorkerFixture::AddUdpDialer(const std::string& name, const SocketAddress& target) {
+  DialerConfig& config = New(dialers_, name);
+  config.transport = Transport::kUdp;
+  config.targets = {{target.ip.ToString(), target.port}};
+}
+
+void WorkerFixture::AddAddressedPair(bool over_quic, const SocketAddress& destination) {
+  if (over_quic) {
+    AddQuicDialer("far", AddQuicListener("tunnel"));
+  } else {
+    AddKcpDialer("far", AddKcpListener("tunnel"));
+  }
+  Listener("tunnel").is_addressed = true;
+  Dialer("far").is_addressed = true;
+  AddDirectForward("out", "tunnel", destination);
+}
+
+std::vector<StreamSnapshot> WorkerFixture::Streams() {
+  std::vector<StreamSnapshot> streams;
+  for (const WorkerReport& report : Report()) streams.insert(streams.end(), report.streams.begin(), report.streams.end());
+  return streams;
+}
+
+std::vector<UdpFlowSnapshot> WorkerFixture::UdpFlows() {
+  std::vector<UdpFlowSnapshot> flows;
+  for (const WorkerReport& report : Report()) flows.insert(flows.end(), report.udp_flows.begin(), report.udp_flows.end());
+  return flows;
+}
+
+std::vector<WorkerEvent> WorkerFixture::Events() {
+  const std::lock_guard lock(events_mutex_);
+  return events_;
 }
 
 void WorkerFixture::AddForward(const std::string& name, const std::string& listener, const std::string& dialer) {

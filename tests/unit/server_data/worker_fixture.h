@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ class WorkerFixture : public ::testing::Test {
   SocketAddress AddQuicListener(const std::string& name, const quic::QuicOptions& options = {});
   void AddQuicDialer(const std::string& name, const SocketAddress& target, const quic::QuicOptions& options = {});
   void AddTcpDialer(const std::string& name, const std::vector<HostPort>& targets);
+  SocketAddress AddUdpListener(const std::string& name);
+  void AddUdpDialer(const std::string& name, const SocketAddress& target);
   void AddForward(const std::string& name, const std::string& listener, const std::string& dialer);
   void AddDirectForward(const std::string& name, const std::string& listener, const SocketAddress& destination);
 
@@ -41,6 +44,9 @@ class WorkerFixture : public ::testing::Test {
 
   // The same over QUIC; the listener is "quic".
   SocketAddress AddQuicTunnel(const SocketAddress& destination, const quic::QuicOptions& listener_options = {});
+
+  // "far" (QUIC, or KCP) and its listener "tunnel", both addressed; the forward "out" of it goes to `destination`.
+  void AddAddressedPair(bool over_quic, const SocketAddress& destination);
 
   // Makes the wanted routing real on all workers and returns their final counters of what went.
   std::vector<WorkerReport> Apply();
@@ -56,6 +62,10 @@ class WorkerFixture : public ::testing::Test {
   ObjectCounters DialerCounters(const std::string& name);
   ObjectCounters ForwardCounters(const std::string& name);
   std::vector<SessionSnapshot> Sessions();
+  std::vector<StreamSnapshot> Streams();
+  std::vector<UdpFlowSnapshot> UdpFlows();
+  // What happened, of all workers.
+  std::vector<WorkerEvent> Events();
   bool CloseSession(const SessionSnapshot& session, bool graceful);
   std::vector<ProbeStep> Probe(const std::string& dialer, uint32_t attempts = 1,
                                Duration timeout = std::chrono::seconds(5));
@@ -67,6 +77,8 @@ class WorkerFixture : public ::testing::Test {
   static std::shared_ptr<const tls::TlsContext> QuicServerTls(bool wants_certificate = false);
   // A client that trusts the fixture's CA. `has_certificate`: one of that CA.
   static std::shared_ptr<const tls::TlsContext> QuicClientTls(bool has_certificate = false);
+  // Whether a connection, which may be reset before it is seen to be one, shows nothing and ends.
+  static bool EndsWithoutData(absl::StatusOr<Stream>& stream) { return !stream.ok() || !stream->ReadText(1).ok(); }
   // Sends everything back, ends when the client does.
   static void Echo(Stream& stream);
 
@@ -84,6 +96,8 @@ class WorkerFixture : public ::testing::Test {
   SocketAddress BindUdp(const ObjectId& listener);
   std::shared_ptr<quic::EndpointKeys> Keys();
 
+  std::mutex events_mutex_;
+  std::vector<WorkerEvent> events_;  // guarded by events_mutex_
   std::shared_ptr<quic::EndpointKeys> keys_;
   std::vector<ListenerConfig> listeners_;
   std::vector<DialerConfig> dialers_;
