@@ -35,7 +35,8 @@ class Formatter : public CLI::Formatter {
 std::vector<Verb> AddVerbs(CLI::App& root) {
   std::vector<Verb> verbs;
   for (auto* add :
-       {AddApply, AddGet, AddDelete, AddDial, AddTop, AddStatus, AddClose, AddExport, AddExplain, AddVersion}) {
+       {AddApply, AddGet, AddDelete, AddDial, AddConnect, AddTop, AddEvents, AddStatus, AddClose, AddExport, AddExplain,
+        AddVersion}) {
     verbs.push_back(add(root));
   }
   return verbs;
@@ -105,7 +106,7 @@ Failure ExplainParseError(const CLI::ParseError& error, CLI::App& root, const st
   }
   if (verb == nullptr && arguments.empty()) {
     failure.faults.push_back(
-        "a command is wanted: apply, get, delete, dial, top, status, close, export, explain or version");
+        "a command is wanted: apply, get, delete, dial, connect, top, events, status, close, export, explain or version");
     return failure;
   }
   failure.faults.push_back(Visible(error.what()));
@@ -169,7 +170,7 @@ CLI::App* AddVerb(CLI::App& root, const std::string& name, const std::string& de
 }
 
 ExitCode RunCulvertctl(std::vector<std::string> arguments, Streams& streams, const Environment& environment) {
-  CLI::App root("Steers culvertd: tunnels over mKCP, declared, applied and watched.", "culvertctl");
+  CLI::App root("Steers culvertd: tunnels over mKCP and QUIC, declared, applied and watched.", "culvertctl");
   root.formatter(std::make_shared<Formatter>());
   root.footer(
       "  culvertctl apply -f tunnels/         make what the files say so\n"

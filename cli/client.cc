@@ -7,7 +7,9 @@
 #include "culvert/v1/dialer.grpc.pb.h"
 #include "culvert/v1/forward.grpc.pb.h"
 #include "culvert/v1/listener.grpc.pb.h"
+#include "culvert/v1/observe.grpc.pb.h"
 #include "culvert/v1/session.grpc.pb.h"
+#include "grpc/grpc.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "proto/manifest/manifest.h"
@@ -16,7 +18,8 @@ namespace culvert::cli {
 namespace {
 
 constexpr int kPageSize = 1000;
-constexpr int kMaxPages = 1000;  // a daemon whose token never ends must not keep us for ever
+constexpr int kMaxPages = 1000;           // a daemon whose token never ends must not keep us for ever
+constexpr size_t kMaxEvents = 1'000'000;  // a daemon keeps a few thousand
 constexpr int kMaxMessageBytes = 16 << 20;
 
 // One page after another. `list(token)` appends a page and answers the next token.
@@ -35,6 +38,15 @@ Outcome ListPages(Client& client,
   return Fail(ExitCode::kServer, "the list does not end");
 }
 
+// Never given back. When the last channel goes, gRPC puts itself away and waits for a poller that it started if the socket was
+// full once, for up to ten seconds; a command that has done its work should end.
+void KeepGrpc() {
+  [[maybe_unused]] static const bool kept = [] {
+    grpc_init();
+    return true;
+  }();
+}
+
 }  // namespace
 
 Outcome Client::Connect() {
@@ -51,10 +63,14 @@ Outcome Client::Connect() {
                 "is culvertd running? another socket is chosen with --address unix:PATH");
   }
   path_ = *path;
+  KeepGrpc();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // Windows that do not grow: what a command has not taken yet waits at the daemon, which then holds back who sends it. Over a
+  // Unix socket there is no distance that a larger one would bridge.
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   channel_ = grpc::CreateCustomChannel("unix:" + path_, grpc::InsecureChannelCredentials(), arguments);
   return std::nullopt;
 }
@@ -130,6 +146,39 @@ Outcome GetSession(Client& client, const std::string& name, v1::Session& out) {
   Outcome failed = client.Call<v1::SessionService>(&v1::SessionService::Stub::GetSession, request, &response);
   if (!failed) out.Swap(response.mutable_session());
   return failed;
+}
+
+Outcome ListStreams(Client& client, std::vector<v1::Stream>& out) {
+  return ListPages<v1::SessionService>(client, &v1::SessionService::Stub::ListStreams, [&](auto& page) {
+    for (auto& one : *page.mutable_streams()) out.emplace_back().Swap(&one);
+  });
+}
+
+Outcome ListUdpFlows(Client& client, std::vector<v1::UdpFlow>& out) {
+  return ListPages<v1::SessionService>(client, &v1::SessionService::Stub::ListUdpFlows, [&](auto& page) {
+    for (auto& one : *page.mutable_udp_flows()) out.emplace_back().Swap(&one);
+  });
+}
+
+Outcome ListEvents(Client& client, const v1::ListEventsRequest& request, std::vector<v1::Event>& out,
+                   uint64_t& missed) {
+  if (Outcome failed = client.Connect()) return failed;
+  grpc::ClientContext call;
+  Client::SetDeadline(call, client.request_timeout());
+  const auto stub = v1::ObserveService::NewStub(client.channel());
+  const auto reader = stub->ListEvents(&call, request);
+  v1::ListEventsResponse response;
+  bool too_many = false;
+  while (!too_many && reader->Read(&response)) {
+    missed = response.missed();  // of the whole stream so far
+    for (auto& one : *response.mutable_events()) out.emplace_back().Swap(&one);
+    too_many = out.size() > kMaxEvents;
+  }
+  if (too_many) call.TryCancel();
+  const grpc::Status status = reader->Finish();
+  if (too_many) return Fail(ExitCode::kServer, "the list does not end");
+  if (status.ok()) return std::nullopt;
+  return client.Explain(status);
 }
 
 }  // namespace culvert::cli

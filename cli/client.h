@@ -13,6 +13,7 @@
 #include "cli/globals.h"
 #include "cli/kinds.h"
 #include "culvert/v1/config.pb.h"
+#include "culvert/v1/observe.pb.h"
 #include "culvert/v1/session.pb.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
@@ -48,6 +49,9 @@ class Client {
     return (stub.get()->*method)(&context, request, response);
   }
 
+  // --request-timeout, for calls that are not unary.
+  Duration request_timeout() const { return globals_.request_timeout; }
+
   // The failure for a status that is not OK, with advice where there is some.
   Failure Explain(const grpc::Status& status) const;
   static void SetDeadline(grpc::ClientContext& context, Duration timeout);
@@ -59,10 +63,14 @@ class Client {
   std::shared_ptr<grpc::Channel> channel_;
 };
 
-// All objects of a declared kind, page by page, sorted by name as the daemon sorts them. REQUIRES: not kSession.
+// All objects of a declared kind, page by page, sorted by name as the daemon sorts them. REQUIRES: IsDeclared(kind).
 Outcome ListObjects(Client& client, Kind kind, std::vector<v1::Object>& out);
 Outcome GetObject(Client& client, const Reference& reference, v1::Object& out);
 Outcome ListSessions(Client& client, std::vector<v1::Session>& out);
 Outcome GetSession(Client& client, const std::string& name, v1::Session& out);
+Outcome ListStreams(Client& client, std::vector<v1::Stream>& out);
+Outcome ListUdpFlows(Client& client, std::vector<v1::UdpFlow>& out);
+// Events that are there, oldest first; `missed` is what was gone before it could be read. REQUIRES: !request.follow().
+Outcome ListEvents(Client& client, const v1::ListEventsRequest& request, std::vector<v1::Event>& out, uint64_t& missed);
 
 }  // namespace culvert::cli

@@ -40,8 +40,10 @@ CLI::App* AddVerb(CLI::App& root, const std::string& name, const std::string& de
 
 Verb AddApply(CLI::App& root);
 Verb AddClose(CLI::App& root);
+Verb AddConnect(CLI::App& root);
 Verb AddDelete(CLI::App& root);
 Verb AddDial(CLI::App& root);
+Verb AddEvents(CLI::App& root);
 Verb AddExplain(CLI::App& root);
 Verb AddExport(CLI::App& root);
 Verb AddGet(CLI::App& root);

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_format.h"
 #include "cli/escape.h"
+#include "culvert/v1/types.pb.h"
 #include "google/rpc/status.pb.h"
 
 namespace culvert::cli {
@@ -23,6 +24,15 @@ ServerError ServerError::Decode(const grpc::Status& status) {
     }
   }
   return error;
+}
+
+bool IsRefusal(const ServerError& error) {
+  if (error.status.error_code() != grpc::StatusCode::FAILED_PRECONDITION) return false;
+  v1::RefusalReason reason = v1::REFUSAL_REASON_UNSPECIFIED;
+  if (!v1::RefusalReason_Parse("REFUSAL_REASON_" + error.info.reason(), &reason)) return false;
+  // These two are our side's findings: nobody was there to refuse.
+  return reason != v1::REFUSAL_REASON_UNSPECIFIED && reason != v1::REFUSAL_REASON_DIAL_FAILED &&
+         reason != v1::REFUSAL_REASON_HEADER_MISMATCH;
 }
 
 ExitCode ExitCodeOf(grpc::StatusCode code) {

@@ -50,6 +50,9 @@ struct ServerError {
   static ServerError Decode(const grpc::Status& status);
 };
 
+// The far side of a tunnel said no, in the words of RefusalReason; not: the tunnel did not come about.
+bool IsRefusal(const ServerError& error);
+
 ExitCode ExitCodeOf(grpc::StatusCode code);
 
 // "MESSAGE (REASON)", one line per field violation when there are any. Texts of the daemon are made printable.

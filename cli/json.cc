@@ -38,7 +38,9 @@ std::string ObjectToJson(const v1::Object& object) {
   return WithKind(ToJson(*message), manifest::KindOf(object));
 }
 
-std::string SessionToJson(const v1::Session& session) { return WithKind(ToJson(session), "Session"); }
+std::string ObservedToJson(const google::protobuf::Message& message) {
+  return WithKind(ToJson(message), message.GetDescriptor()->name());
+}
 
 std::string ListToJson(const std::vector<std::string>& items) {
   std::string out = "{\n \"apiVersion\": \"culvert/v1\",\n \"kind\": \"List\",\n \"items\": [";

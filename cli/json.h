@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "culvert/v1/config.pb.h"
-#include "culvert/v1/session.pb.h"
 #include "google/protobuf/message.h"
 
 namespace culvert::cli {
@@ -18,7 +17,8 @@ std::string ToJson(const google::protobuf::Message& message);
 
 // An object with apiVersion and kind in front: the file form in JSON, which apply reads.
 std::string ObjectToJson(const v1::Object& object);
-std::string SessionToJson(const v1::Session& session);
+// The same for what is observed: a session, a stream, a flow, an event. The kind is the message's name.
+std::string ObservedToJson(const google::protobuf::Message& message);
 // {"apiVersion": "culvert/v1", "kind": "List", "items": [...]} around documents made by the two above.
 std::string ListToJson(const std::vector<std::string>& items);
 

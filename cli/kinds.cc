@@ -18,22 +18,57 @@ struct Names {
   std::string_view singular, plural, brief;
 };
 constexpr Names kNames[] = {
-    {Kind::kListener, "listener", "listeners", "lsn"},
-    {Kind::kDialer, "dialer", "dialers", "dl"},
-    {Kind::kForward, "forward", "forwards", "fwd"},
-    {Kind::kSession, "session", "sessions", "ses"},
+    {Kind::kListener, "listener", "listeners", "lsn"}, {Kind::kDialer, "dialer", "dialers", "dl"},
+    {Kind::kForward, "forward", "forwards", "fwd"},    {Kind::kSession, "session", "sessions", "ses"},
+    {Kind::kStream, "stream", "streams", "str"},       {Kind::kUdpFlow, "udpflow", "udpflows", "udp"},
+    {Kind::kEvent, "event", "events", "ev"},
 };
 
 const Names& NamesOf(Kind kind) {
   return *std::find_if(std::begin(kNames), std::end(kNames), [kind](const Names& names) { return names.kind == kind; });
 }
 
+constexpr std::string_view kAllPlurals = "listeners, dialers, forwards, sessions, streams, udpflows, events";
+constexpr std::string_view kSessions = "sessions/";
+constexpr std::string_view kStreams = "/streams/";
+constexpr std::string_view kUdpFlows = "udpFlows/";
+
+// A stream may be written as the daemon does, which begins like a session.
+Reference MakeReference(Kind kind, std::string_view name) {
+  if (kind == Kind::kSession && name.find(kStreams) != std::string_view::npos) kind = Kind::kStream;
+  const bool has_long_name = kind == Kind::kStream || kind == Kind::kUdpFlow;
+  return {kind, has_long_name ? BriefName(kind, name) : std::string(name)};
+}
+
 }  // namespace
 
+bool IsDeclared(Kind kind) { return kind == Kind::kListener || kind == Kind::kDialer || kind == Kind::kForward; }
 std::string_view Singular(Kind kind) { return NamesOf(kind).singular; }
 std::string_view Plural(Kind kind) { return NamesOf(kind).plural; }
 std::string ToString(const Reference& reference) {
   return absl::StrFormat("%s/%s", Singular(reference.kind), reference.name);
+}
+
+std::string BriefName(Kind kind, std::string_view resource) {
+  std::string brief(resource);
+  const auto strip = [&brief](std::string_view prefix) {
+    if (brief.starts_with(prefix)) brief.erase(0, prefix.size());
+  };
+  if (kind == Kind::kSession || kind == Kind::kStream) strip(kSessions);
+  if (kind == Kind::kUdpFlow) strip(kUdpFlows);
+  const size_t at = brief.find(kStreams);
+  if (kind == Kind::kStream && at != std::string::npos) brief.replace(at, kStreams.size(), "/");
+  return brief;
+}
+
+std::string ResourceName(const Reference& reference) {
+  const std::string& name = reference.name;
+  const size_t slash = name.find('/');
+  if (reference.kind == Kind::kUdpFlow && slash == std::string::npos) return std::string(kUdpFlows) + name;
+  if (reference.kind == Kind::kStream && slash != std::string::npos) {
+    return std::string(kSessions) + name.substr(0, slash) + std::string(kStreams) + name.substr(slash + 1);
+  }
+  return name;
 }
 
 absl::StatusOr<Kind> ParseKind(std::string_view word) {
@@ -46,13 +81,13 @@ absl::StatusOr<Kind> ParseKind(std::string_view word) {
     known.emplace_back(names.brief);
   }
   std::string hint = manifest::DidYouMean(lower, known);
-  if (hint.empty()) hint = " (listeners, dialers, forwards, sessions)";
+  if (hint.empty()) hint = absl::StrFormat(" (%s)", kAllPlurals);
   return absl::InvalidArgumentError(absl::StrFormat("unknown kind \"%s\"%s", Visible(word.substr(0, 64)), hint));
 }
 
 absl::StatusOr<std::vector<Reference>> ParseReferences(const std::vector<std::string>& words) {
   std::vector<Reference> references;
-  if (words.empty()) return absl::InvalidArgumentError("a kind is wanted: listeners, dialers, forwards, sessions");
+  if (words.empty()) return absl::InvalidArgumentError(absl::StrFormat("a kind is wanted: %s", kAllPlurals));
   const bool with_slashes = words[0].find('/') != std::string::npos;
   if (with_slashes) {
     for (const std::string& word : words) {
@@ -61,7 +96,7 @@ absl::StatusOr<std::vector<Reference>> ParseReferences(const std::vector<std::st
         return absl::InvalidArgumentError(absl::StrFormat("\"%s\" is not KIND/NAME", Visible(word)));
       }
       CULVERT_ASSIGN_OR_RETURN(const Kind kind, ParseKind(word.substr(0, slash)));
-      references.push_back({kind, word.substr(slash + 1)});
+      references.push_back(MakeReference(kind, word.substr(slash + 1)));
     }
     return references;
   }
@@ -81,10 +116,11 @@ absl::StatusOr<std::vector<Reference>> ParseReferences(const std::vector<std::st
   }
   if (kinds.size() != 1) return absl::InvalidArgumentError("names go with one kind; write KIND/NAME for several");
   for (size_t i = 1; i < words.size(); ++i) {
-    if (words[i].empty() || words[i].find('/') != std::string::npos) {
+    // Only names of streams hold a slash.
+    if (words[i].empty() || (kinds[0] != Kind::kStream && words[i].find('/') != std::string::npos)) {
       return absl::InvalidArgumentError(absl::StrFormat("\"%s\" is not a name", Visible(words[i])));
     }
-    references.push_back({kinds[0], words[i]});
+    references.push_back(MakeReference(kinds[0], words[i]));
   }
   return references;
 }

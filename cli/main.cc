@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
     return value ? std::optional<std::string>(value) : std::nullopt;
   };
   Streams streams{std::cout, std::cerr, std::cin, ::isatty(STDIN_FILENO) == 1, ::isatty(STDOUT_FILENO) == 1};
+  streams.in_descriptor = STDIN_FILENO;
   const ExitCode code =
       RunCulvertctl(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc), streams, environment);
   std::cout.flush();

@@ -34,11 +34,13 @@ void Table::Add(std::vector<Cell> row) {
 }
 
 void Table::Print(std::ostream& out, const Options& options) const {
-  std::vector<size_t> widths(headers_.size(), 0);
+  std::vector<size_t> widths = options.widths ? *options.widths : std::vector<size_t>();
+  widths.resize(headers_.size(), 0);
   for (size_t i = 0; i < headers_.size(); ++i) {
-    if (options.with_headers) widths[i] = DisplayWidth(headers_[i]);
+    if (options.with_headers) widths[i] = std::max(widths[i], DisplayWidth(headers_[i]));
     for (const auto& row : rows_) widths[i] = std::max(widths[i], DisplayWidth(row[i].text));
   }
+  if (options.widths) *options.widths = widths;
   const auto print_cell = [&](size_t column, const Cell& cell) {
     const bool painted = options.color && cell.paint != Paint::kNone;
     if (painted) out << Sequence(cell.paint);

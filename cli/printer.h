@@ -28,6 +28,8 @@ class Table {
   struct Options {
     bool with_headers = true;
     bool color = false;
+    // Of the columns, at least: tables that follow one another line up. Holds what was used afterwards.
+    std::vector<size_t>* widths = nullptr;
   };
   void Print(std::ostream& out, const Options& options) const;
 

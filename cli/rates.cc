@@ -1,6 +1,7 @@
 #include "cli/rates.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "cli/units.h"
@@ -16,40 +17,85 @@ std::optional<double> Share(uint64_t part, uint64_t whole) {
   return static_cast<double>(part) / static_cast<double>(whole);
 }
 
+template <typename Subject, typename Samples>
+void Append(const Samples& samples, size_t most, std::vector<Rated<Subject>>& out) {
+  for (const Subject& sample : samples) {
+    if (out.size() < most) out.emplace_back().subject = sample;
+  }
+}
+
+template <typename Subject>
+double RttOf(const Subject& subject) {
+  if constexpr (std::is_same_v<Subject, v1::Session>) return Seconds(subject.path().smoothed_rtt());
+  return 0;
+}
+
+template <typename Subject>
+double ValueOf(const Rated<Subject>& rated, SortKey key) {
+  switch (key) {
+    case SortKey::kTx:
+      return rated.tx_bytes_per_second;
+    case SortKey::kRx:
+      return rated.rx_bytes_per_second;
+    case SortKey::kRtt:
+      return RttOf(rated.subject);
+    case SortKey::kLoss:
+      return rated.loss.value_or(-1);
+    case SortKey::kName:
+      break;
+  }
+  return 0;
+}
+
+template <typename Subject>
+void SortOne(std::vector<Rated<Subject>>& subjects, SortKey key) {
+  std::sort(subjects.begin(), subjects.end(), [key](const Rated<Subject>& a, const Rated<Subject>& b) {
+    const double left = ValueOf(a, key), right = ValueOf(b, key);
+    return left != right ? left > right : a.subject.name() < b.subject.name();
+  });
+}
+
 }  // namespace
 
-std::optional<RateFrame> Rates::Add(const v1::WatchStatsResponse& message) {
-  for (const v1::Session& session : message.samples()) {
-    if (pending_.size() < kMaxSessions) pending_.push_back(session);
+template <typename Subject>
+void Rates::Work(std::vector<Rated<Subject>>& subjects, double elapsed, RateFrame& frame,
+                 std::map<std::string, v1::Counters>& counters) const {
+  for (Rated<Subject>& rated : subjects) {
+    const v1::Counters& now = rated.subject.counters();
+    const auto before = before_.find(rated.subject.name());
+    if (frame.has_rates && before != before_.end()) {
+      rated.has_rates = true;
+      rated.rx_bytes_per_second = static_cast<double>(Difference(now.rx_bytes(), before->second.rx_bytes())) / elapsed;
+      rated.tx_bytes_per_second = static_cast<double>(Difference(now.tx_bytes(), before->second.tx_bytes())) / elapsed;
+      const uint64_t sent = Difference(now.tx_segments(), before->second.tx_segments());
+      rated.loss = Share(Difference(now.lost_packets(), before->second.lost_packets()), sent);
+      rated.retransmit = Share(Difference(now.retransmitted_packets(), before->second.retransmitted_packets()), sent);
+      frame.rx_bytes_per_second += rated.rx_bytes_per_second;
+      frame.tx_bytes_per_second += rated.tx_bytes_per_second;
+    }
+    counters[rated.subject.name()] = now;
   }
+}
+
+std::optional<RateFrame> Rates::Add(const v1::WatchStatsResponse& message) {
+  Append(message.samples(), kMaxSubjects, pending_.sessions);
+  Append(message.streams(), kMaxSubjects, pending_.streams);
+  Append(message.udp_flows(), kMaxSubjects, pending_.udp_flows);
+  Append(message.forwards(), kMaxSubjects, pending_.forwards);
   if (!message.end_of_frame()) return std::nullopt;
-  RateFrame frame;
+  RateFrame frame = std::exchange(pending_, {});
   frame.skipped_frames = message.conflated_frames();
+  frame.wall_seconds = message.wall_time().seconds();
   const double seconds = Seconds(message.monotonic_time());
   const double elapsed = seconds - before_seconds_;
   if (!has_before_) first_seconds_ = seconds;
   frame.seconds_since_first = static_cast<int64_t>(seconds - first_seconds_);
   frame.has_rates = has_before_ && elapsed > 0;
   std::map<std::string, v1::Counters> counters;
-  for (v1::Session& session : pending_) {
-    SessionRate rate;
-    const v1::Counters& now = session.counters();
-    const auto before = before_.find(session.name());
-    if (frame.has_rates && before != before_.end()) {
-      rate.has_rates = true;
-      rate.rx_bytes_per_second = static_cast<double>(Difference(now.rx_bytes(), before->second.rx_bytes())) / elapsed;
-      rate.tx_bytes_per_second = static_cast<double>(Difference(now.tx_bytes(), before->second.tx_bytes())) / elapsed;
-      const uint64_t sent = Difference(now.tx_segments(), before->second.tx_segments());
-      rate.loss = Share(Difference(now.lost_packets(), before->second.lost_packets()), sent);
-      rate.retransmit = Share(Difference(now.retransmitted_packets(), before->second.retransmitted_packets()), sent);
-      frame.rx_bytes_per_second += rate.rx_bytes_per_second;
-      frame.tx_bytes_per_second += rate.tx_bytes_per_second;
-    }
-    counters[session.name()] = now;
-    rate.session.Swap(&session);
-    frame.sessions.push_back(std::move(rate));
-  }
-  pending_.clear();
+  Work(frame.sessions, elapsed, frame, counters);
+  Work(frame.streams, elapsed, frame, counters);
+  Work(frame.udp_flows, elapsed, frame, counters);
+  Work(frame.forwards, elapsed, frame, counters);
   before_ = std::move(counters);
   before_seconds_ = seconds;
   has_before_ = true;
@@ -73,25 +119,10 @@ std::string SortName(SortKey key) {
 }
 
 void Sort(RateFrame& frame, SortKey key) {
-  const auto value = [key](const SessionRate& rate) {
-    switch (key) {
-      case SortKey::kTx:
-        return rate.tx_bytes_per_second;
-      case SortKey::kRx:
-        return rate.rx_bytes_per_second;
-      case SortKey::kRtt:
-        return Seconds(rate.session.path().smoothed_rtt());
-      case SortKey::kLoss:
-        return rate.loss.value_or(-1);
-      case SortKey::kName:
-        break;
-    }
-    return 0.0;
-  };
-  std::sort(frame.sessions.begin(), frame.sessions.end(), [&](const SessionRate& a, const SessionRate& b) {
-    const double left = value(a), right = value(b);
-    return left != right ? left > right : a.session.name() < b.session.name();
-  });
+  SortOne(frame.sessions, key);
+  SortOne(frame.streams, key);
+  SortOne(frame.udp_flows, key);
+  SortOne(frame.forwards, key);
 }
 
 }  // namespace culvert::cli

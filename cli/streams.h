@@ -14,6 +14,8 @@ struct Streams {
   bool in_is_terminal = false;
   bool out_is_terminal = false;
   bool color = false;  // decided once, from --color, NO_COLOR and the terminal
+  // The same input as `in`, for who takes bytes as they come and must be able to stop waiting for them; -1: it has ended.
+  int in_descriptor = -1;
 };
 
 }  // namespace culvert::cli

@@ -1,8 +1,9 @@
 #include "cli/tables.h"
 
+#include <chrono>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/strip.h"
 #include "cli/escape.h"
 #include "cli/units.h"
 #include "proto/manifest/manifest.h"
@@ -74,8 +75,8 @@ void AddListener(const v1::Listener& listener, const TableOptions& options, Tabl
                            StateCell(status.state()), absl::StrCat(status.counters().active()),
                            HumanBytes(status.counters().rx_bytes()), HumanBytes(status.counters().tx_bytes())};
   if (options.wide) {
-    row.insert(row.end(), {FirstOf(status.bound_addresses()), HeaderOf(spec), YesNo(HasTls(spec)), YesNo(spec.insecure()),
-                           YesNo(spec.paused()), absl::StrCat(status.counters().rx_dropped()),
+    row.insert(row.end(), {EnumName(spec.protocol()), FirstOf(status.bound_addresses()), HeaderOf(spec), YesNo(HasTls(spec)),
+                           YesNo(spec.insecure()), YesNo(spec.paused()), absl::StrCat(status.counters().rx_dropped()),
                            Visible(status.tls().spki_pin()), Reasons(status.conditions())});
   }
   row.push_back(AgeOf(listener.metadata().create_time(), options));
@@ -105,12 +106,28 @@ void AddDialer(const v1::Dialer& dialer, const TableOptions& options, Table& tab
   table.Add(std::move(row));
 }
 
+// A reverse forward has no listener on its private side and no dialer on its public one: what comes, or goes, is the name.
+std::string ListenerCell(const v1::ForwardSpec& spec) {
+  return spec.listener().empty() && !spec.reverse().empty() ? "reverse:" + Visible(spec.reverse())
+                                                            : Visible(spec.listener());
+}
+std::string DialerCell(const v1::ForwardSpec& spec) {
+  if (!spec.dialer().empty()) return Visible(spec.dialer());
+  return spec.reverse().empty() ? "<direct>" : "reverse:" + Visible(spec.reverse());
+}
+
+uint64_t SumOf(const google::protobuf::Map<std::string, uint64_t>& counts) {
+  uint64_t sum = 0;
+  for (const auto& [reason, count] : counts) sum += count;
+  return sum;
+}
+
 void AddForward(const v1::Forward& forward, const TableOptions& options, Table& table) {
   const v1::ForwardSpec& spec = forward.spec();
   const v1::ForwardStatus& status = forward.status();
   std::vector<Cell> row = {NameOf(Kind::kForward, forward.metadata().name(), options),
-                           Visible(spec.listener()),
-                           spec.dialer().empty() ? "<direct>" : Visible(spec.dialer()),
+                           ListenerCell(spec),
+                           DialerCell(spec),
                            Visible(spec.destination()),
                            StateCell(status.state()),
                            absl::StrCat(status.counters().active()),
@@ -118,7 +135,8 @@ void AddForward(const v1::Forward& forward, const TableOptions& options, Table& 
                            HumanBytes(status.counters().tx_bytes())};
   if (options.wide) {
     row.insert(row.end(), {YesNo(spec.paused()), absl::StrCat(status.counters().opened()),
-                           absl::StrCat(status.counters().failed()), Reasons(status.conditions())});
+                           absl::StrCat(status.counters().failed()), absl::StrCat(status.udp_flows()),
+                           absl::StrCat(SumOf(status.refused_streams())), Reasons(status.conditions())});
   }
   row.push_back(AgeOf(forward.metadata().create_time(), options));
   table.Add(std::move(row));
@@ -169,21 +187,41 @@ std::string MigrationsCell(const v1::Session& session) {
   return session.transport() != v1::TRANSPORT_QUIC ? "-" : absl::StrCat(session.path().migrations());
 }
 
-std::string SessionId(const v1::Session& session) {
-  return Visible(std::string(absl::StripPrefix(session.name(), "sessions/")));
+std::string SessionId(const v1::Session& session) { return SessionId(session.name()); }
+std::string SessionId(const std::string& name) { return Visible(BriefName(Kind::kSession, name)); }
+std::string StreamId(const v1::Stream& stream) { return Visible(BriefName(Kind::kStream, stream.name())); }
+std::string UdpFlowId(const v1::UdpFlow& flow) { return Visible(BriefName(Kind::kUdpFlow, flow.name())); }
+
+std::string DestinationCell(const std::string& destination) {
+  return destination.empty() ? "<far-side>" : Visible(destination);
+}
+
+std::string EventTypeName(v1::Event::Type type) {
+  switch (type) {
+    case v1::Event::TYPE_NORMAL:
+      return "Normal";
+    case v1::Event::TYPE_WARNING:
+      return "Warning";
+    default:
+      return EnumName(type);
+  }
+}
+
+int64_t NowSeconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 Table ObjectTable(Kind kind, const std::vector<v1::Object>& objects, const TableOptions& options) {
   std::vector<std::string> headers;
   if (kind == Kind::kListener) {
     headers = Headers({"NAME", "TRANSPORT", "BIND", "STATE", "SESSIONS", "RX", "TX", "AGE"},
-                      {"BOUND", "HEADER", "TLS", "INSECURE", "PAUSED", "DROPPED", "PIN", "REASONS"}, options.wide);
+                      {"PROTOCOL", "BOUND", "HEADER", "TLS", "INSECURE", "PAUSED", "DROPPED", "PIN", "REASONS"}, options.wide);
   } else if (kind == Kind::kDialer) {
     headers = Headers({"NAME", "TRANSPORT", "TARGETS", "STATE", "SESSIONS", "RX", "TX", "AGE"},
                       {"HEADER", "TLS", "INSECURE", "PAUSED", "FAILED", "LAST-ERROR", "REASONS"}, options.wide);
   } else {
     headers = Headers({"NAME", "LISTENER", "DIALER", "DESTINATION", "STATE", "STREAMS", "RX", "TX", "AGE"},
-                      {"PAUSED", "OPENED", "FAILED", "REASONS"}, options.wide);
+                      {"PAUSED", "OPENED", "FAILED", "FLOWS", "REFUSED", "REASONS"}, options.wide);
   }
   Table table(std::move(headers));
   for (const v1::Object& object : objects) {
@@ -226,6 +264,64 @@ Table SessionTable(const std::vector<v1::Session>& sessions, const TableOptions&
     }
     row.push_back(AgeOf(session.open_time(), options));
     table.Add(std::move(row));
+  }
+  return table;
+}
+
+Table StreamTable(const std::vector<v1::Stream>& streams, const TableOptions& options) {
+  Table table(Headers({"NAME", "FORWARD", "SOURCE", "DESTINATION", "STATE", "RX", "TX", "AGE"},
+                      {"SESSION", "FAR-SESSION", "CONNECT", "IDLE", "WORKER"}, options.wide));
+  for (const v1::Stream& stream : streams) {
+    const std::string id = StreamId(stream);
+    std::vector<Cell> row = {options.with_kind ? ToString({Kind::kStream, id}) : id,
+                             Visible(stream.forward()),
+                             Visible(stream.source()),
+                             DestinationCell(stream.destination()),
+                             StateCell(stream.state()),
+                             HumanBytes(stream.counters().rx_bytes()),
+                             HumanBytes(stream.counters().tx_bytes())};
+    if (options.wide) {
+      row.insert(row.end(), {SessionId(stream.session()), SessionId(stream.far_session()),
+                             stream.has_connect_latency() ? HumanLatency(stream.connect_latency()) : "-",
+                             HumanAge(stream.idle_time().seconds()), absl::StrCat(stream.worker())});
+    }
+    row.push_back(AgeOf(stream.open_time(), options));
+    table.Add(std::move(row));
+  }
+  return table;
+}
+
+Table UdpFlowTable(const std::vector<v1::UdpFlow>& flows, const TableOptions& options) {
+  std::vector<std::string> headers = {"NAME", "FORWARD", "SOURCE", "DESTINATION", "RX", "TX", "DROPPED", "IDLE"};
+  // How long it was silent says more of a flow than when it began, which is why AGE is not in every table.
+  if (options.wide) headers.insert(headers.end(), {"OUTSIDE", "SESSION", "QUEUED", "TIMEOUT", "WORKER", "AGE"});
+  Table table(std::move(headers));
+  for (const v1::UdpFlow& flow : flows) {
+    const std::string id = UdpFlowId(flow);
+    std::vector<Cell> row = {options.with_kind ? ToString({Kind::kUdpFlow, id}) : id,
+                             Visible(flow.forward()),
+                             Visible(flow.source()),
+                             DestinationCell(flow.destination()),
+                             HumanBytes(flow.counters().rx_bytes()),
+                             HumanBytes(flow.counters().tx_bytes()),
+                             absl::StrCat(flow.counters().rx_dropped()),
+                             HumanAge(flow.idle_time().seconds())};
+    if (options.wide) {
+      row.insert(row.end(), {Visible(flow.outside_address()), SessionId(flow.session()),
+                             absl::StrCat(flow.queued_packets()), HumanAge(flow.idle_timeout().seconds()),
+                             absl::StrCat(flow.worker()), AgeOf(flow.open_time(), options)});
+    }
+    table.Add(std::move(row));
+  }
+  return table;
+}
+
+Table EventTable(const std::vector<v1::Event>& events, const TableOptions& options) {
+  Table table({"LAST", "FIRST", "COUNT", "TYPE", "REASON", "SUBJECT", "MESSAGE"});
+  for (const v1::Event& event : events) {
+    table.Add({AgeOf(event.last_time(), options), AgeOf(event.first_time(), options), absl::StrCat(event.count()),
+               EventTypeName(event.type()), Visible(event.reason()), Visible(event.subject()),
+               Visible(event.message())});
   }
   return table;
 }

@@ -9,6 +9,7 @@
 #include "cli/kinds.h"
 #include "cli/printer.h"
 #include "culvert/v1/config.pb.h"
+#include "culvert/v1/observe.pb.h"
 #include "culvert/v1/session.pb.h"
 
 namespace culvert::cli {
@@ -22,6 +23,10 @@ struct TableOptions {
 // REQUIRES: all objects are of `kind`, which is a declared one.
 Table ObjectTable(Kind kind, const std::vector<v1::Object>& objects, const TableOptions& options);
 Table SessionTable(const std::vector<v1::Session>& sessions, const TableOptions& options);
+Table StreamTable(const std::vector<v1::Stream>& streams, const TableOptions& options);
+Table UdpFlowTable(const std::vector<v1::UdpFlow>& flows, const TableOptions& options);
+// Events have no names: the columns are those of `culvertctl events`, for every format that is a table.
+Table EventTable(const std::vector<v1::Event>& events, const TableOptions& options);
 
 Cell StateCell(v1::State state);
 // "ACTIVE"; a number when it is newer than we are.
@@ -34,5 +39,17 @@ std::string StreamsCell(const v1::Session& session);
 std::string MigrationsCell(const v1::Session& session);
 // "k3f9q2" of "sessions/k3f9q2".
 std::string SessionId(const v1::Session& session);
+// The same for what is said to be a session's name; empty where there is none.
+std::string SessionId(const std::string& name);
+// "k3f9q2/4" of "sessions/k3f9q2/streams/4", "12" of "udpFlows/12".
+std::string StreamId(const v1::Stream& stream);
+std::string UdpFlowId(const v1::UdpFlow& flow);
+// Where a stream or a flow goes; <far-side> where that decides.
+std::string DestinationCell(const std::string& destination);
+// "Warning"
+std::string EventTypeName(v1::Event::Type type);
+
+// Unix time, as `now_seconds` wants it.
+int64_t NowSeconds();
 
 }  // namespace culvert::cli

@@ -32,8 +32,11 @@ class Delete : public Command {
     auto parsed = ParseReferences(words);
     if (!parsed.ok()) return Usage(std::string(parsed.status().message()), "culvertctl delete --help");
     for (const Reference& reference : *parsed) {
-      if (reference.kind == Kind::kSession)
-        return Usage("a session is closed, not deleted", "culvertctl close ses/NAME");
+      if (reference.kind == Kind::kEvent) return Usage("events are not deleted");
+      if (!IsDeclared(reference.kind)) {
+        return Usage(absl::StrFormat("a %s is closed, not deleted", Singular(reference.kind)),
+                     absl::StrFormat("culvertctl close %s/NAME", Singular(reference.kind)));
+      }
       if (reference.name.empty()) return Usage("a name is wanted: KIND/NAME or KIND NAME");
     }
     references_ = *std::move(parsed);

@@ -169,7 +169,7 @@ class Dial : public Command {
   Outcome DescribeTarget() {
     v1::DialerSpec& spec = *request_.mutable_spec();
     if (transport.empty())
-      return Usage("--transport is wanted: KCP, QUIC or TCP",
+      return Usage("--transport is wanted: KCP, QUIC, TCP or UDP",
                    "culvertctl dial HOST:PORT --transport KCP --set kcp.seed_file=seed");
     std::error_code error;
     const std::string here = std::filesystem::current_path(error).string();
@@ -204,9 +204,10 @@ Verb AddDial(CLI::App& root) {
       "culvertctl dial db.internal:5432 --transport TCP\n"
       "culvertctl dial site-b.example:4000 --transport KCP --set kcp.seed_file=seed --set kcp.header=SRTP\n"
       "culvertctl dial site-b.example:4000 --transport KCP --set kcp.seed_file=seed --set tls.trust_file=ca.crt\n"
+      "culvertctl dial dns.internal:53 --transport UDP\n"
       "culvertctl dial site-b.example:4433 --transport QUIC --set tls.pinned_spki=sha256/BASE64");
   app->add_option("target", command->subject, "NAME or dl/NAME of a dialer, or HOST:PORT");
-  app->add_option("--transport", command->transport, "KCP, QUIC or TCP, with HOST:PORT");
+  app->add_option("--transport", command->transport, "KCP, QUIC, TCP or UDP, with HOST:PORT");
   app->add_option("--set", command->settings, "PATH=VALUE in a dialer's spec, with HOST:PORT; may be repeated")
       ->allow_extra_args(false);
   app->add_flag("--insecure", command->insecure, "the same as --set insecure=true");

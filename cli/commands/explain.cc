@@ -12,6 +12,7 @@
 #include "culvert/v1/dialer.pb.h"
 #include "culvert/v1/forward.pb.h"
 #include "culvert/v1/listener.pb.h"
+#include "culvert/v1/observe.pb.h"
 #include "culvert/v1/session.pb.h"
 #include "google/protobuf/util/time_util.h"
 #include "proto/manifest/manifest.h"
@@ -32,6 +33,12 @@ const Descriptor* DescriptorOf(Kind kind) {
       return v1::Dialer::descriptor();
     case Kind::kForward:
       return v1::Forward::descriptor();
+    case Kind::kStream:
+      return v1::Stream::descriptor();
+    case Kind::kUdpFlow:
+      return v1::UdpFlow::descriptor();
+    case Kind::kEvent:
+      return v1::Event::descriptor();
     case Kind::kSession:
       break;
   }

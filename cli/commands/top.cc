@@ -6,15 +6,14 @@
 #include <sstream>
 #include <utility>
 
-#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "cli/command.h"
 #include "cli/escape.h"
 #include "cli/interrupt.h"
 #include "cli/json.h"
-#include "cli/printer.h"
+#include "cli/rate_tables.h"
 #include "cli/rates.h"
-#include "cli/tables.h"
 #include "cli/terminal.h"
 #include "cli/units.h"
 #include "culvert/v1/daemon.grpc.pb.h"
@@ -25,36 +24,11 @@
 namespace culvert::cli {
 namespace {
 
-Table RateTable(const RateFrame& frame, size_t most_rows) {
-  // Columns of QUIC where there is some.
-  const bool has_quic = std::ranges::any_of(
-      frame.sessions, [](const SessionRate& rate) { return rate.session.transport() == v1::TRANSPORT_QUIC; });
-  std::vector<std::string> headers = {"SESSION", "OWNER", "REMOTE", "RTT", "RX/s", "TX/s", "LOSS", "RETRANSMIT", "WASTE"};
-  if (has_quic) headers.insert(headers.end(), {"STREAMS", "MIGRATIONS"});
-  Table table(std::move(headers));
-  for (const SessionRate& rate : frame.sessions) {
-    if (most_rows-- == 0) break;
-    const v1::PathStats& path = rate.session.path();
-    std::vector<Cell> row = {SessionId(rate.session),
-                             OwnerOf(rate.session),
-                             Visible(rate.session.remote_address()),
-                             path.has_smoothed_rtt() ? HumanLatency(path.smoothed_rtt()) : "-",
-                             rate.has_rates ? HumanBitRate(rate.rx_bytes_per_second) : "-",
-                             rate.has_rates ? HumanBitRate(rate.tx_bytes_per_second) : "-",
-                             HumanShare(rate.loss),
-                             HumanShare(rate.retransmit),
-                             path.waste_ratio() > 0 ? absl::StrFormat("%.2f", path.waste_ratio()) : "-"};
-    if (has_quic) row.insert(row.end(), {StreamsCell(rate.session), MigrationsCell(rate.session)});
-    table.Add(std::move(row));
-  }
-  return table;
-}
-
 // What the screen shows and how; keys change it while frames come in.
 class View {
  public:
-  View(Context& context, v1::Daemon daemon, std::string interval, SortKey sort)
-      : context_(context), daemon_(std::move(daemon)), interval_(std::move(interval)), sort_(sort) {}
+  View(Context& context, v1::Daemon daemon, std::string interval, Kind kind, SortKey sort)
+      : context_(context), daemon_(std::move(daemon)), interval_(std::move(interval)), kind_(kind), sort_(sort) {}
 
   // The text of a frame. On a screen it is cut to its size.
   std::string Render(RateFrame& frame, bool on_screen) const {
@@ -62,7 +36,7 @@ class View {
     std::ostringstream out;
     out << "CULVERTD " << Visible(daemon_.hostname());
     if (daemon_.has_uptime()) out << "  up " << HumanUptime(daemon_.uptime().seconds() + frame.seconds_since_first);
-    out << "  sessions " << frame.sessions.size();
+    out << "  " << Plural(kind_) << " " << frame.size();
     if (frame.has_rates) {
       out << "  rx " << HumanBitRate(frame.rx_bytes_per_second) << "/s  tx " << HumanBitRate(frame.tx_bytes_per_second)
           << "/s";
@@ -70,8 +44,8 @@ class View {
     if (frame.skipped_frames > 0) out << "  skipped " << frame.skipped_frames;
     out << "  (every " << interval_ << ", by " << SortName(sort_) << (on_screen ? "; q quits, s sorts)\n" : ")\n");
     const ScreenSize size = on_screen ? TerminalSize() : ScreenSize{};
-    const size_t rows = on_screen ? static_cast<size_t>(std::max(1, size.rows - 3)) : frame.sessions.size();
-    RateTable(frame, rows).Print(out, {!context_.globals.no_headers, context_.streams.color});
+    const size_t rows = on_screen ? static_cast<size_t>(std::max(1, size.rows - 3)) : frame.size();
+    RateTable(kind_, frame, rows).Print(out, {!context_.globals.no_headers, context_.streams.color});
     return on_screen ? Cut(out.str(), static_cast<size_t>(size.columns)) : out.str();
   }
 
@@ -82,8 +56,9 @@ class View {
   }
   void NextSort() {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const auto* at = std::find(std::begin(kSortKeys), std::end(kSortKeys), sort_);
-    sort_ = at + 1 == std::end(kSortKeys) ? kSortKeys[0] : *(at + 1);
+    const std::vector<SortKey> keys = SortKeysOf(kind_);
+    const auto at = std::find(keys.begin(), keys.end(), sort_);
+    sort_ = at == keys.end() || at + 1 == keys.end() ? keys.front() : *(at + 1);
     Draw();
   }
 
@@ -102,6 +77,7 @@ class View {
   Context& context_;
   const v1::Daemon daemon_;
   const std::string interval_;
+  const Kind kind_;
   std::mutex mutex_;  // frames come on one thread, keys on another
   SortKey sort_;
   RateFrame frame_;
@@ -113,13 +89,17 @@ class Top : public Command {
   uint32_t frames = 0;  // 0: until interrupted
   std::string interval_text = "1s";
   std::string sort_text = "tx";
-  std::string listener, dialer;
+  std::string listener, dialer, forward;
 
   Outcome Validate(const Globals&) override {
     if (!words.empty()) {
       const auto kind = ParseKind(words[0]);
-      if (!kind.ok() || *kind != Kind::kSession || words.size() > 1)
-        return Usage("top shows sessions", "culvertctl top --help");
+      if (!kind.ok()) return Usage(std::string(kind.status().message()), "culvertctl top --help");
+      const auto scope = ScopeOf(*kind);
+      if (!scope || words.size() > 1)
+        return Usage("top shows sessions, streams, udpflows or forwards", "culvertctl top --help");
+      kind_ = *kind;
+      request_.set_scope(*scope);
     }
     const auto interval = manifest::ParseDuration(interval_text);
     if (!interval.ok()) return Usage("--interval: " + std::string(interval.status().message()));
@@ -127,15 +107,16 @@ class Top : public Command {
     *request_.mutable_interval() = *interval;
     request_.set_listener(listener);
     request_.set_dialer(dialer);
+    request_.set_forward(forward);
     std::vector<std::string> names;
-    for (const SortKey key : kSortKeys) {
+    for (const SortKey key : SortKeysOf(kind_)) {
       if (SortName(key) == sort_text) {
         sort_ = key;
         return std::nullopt;
       }
       names.push_back(SortName(key));
     }
-    return Usage("--sort: one of tx, rx, rtt, loss, name" + manifest::DidYouMean(sort_text, names));
+    return Usage("--sort: one of " + absl::StrJoin(names, ", ") + manifest::DidYouMean(sort_text, names));
   }
 
   Outcome Run(Context& context) override {
@@ -144,7 +125,7 @@ class Top : public Command {
                                                                 v1::GetDaemonRequest(), &daemon)) {
       return failed;
     }
-    View view(context, daemon.daemon(), interval_text, sort_);
+    View view(context, daemon.daemon(), interval_text, kind_, sort_);
     grpc::ClientContext call;
     // A stream has no natural end; a week is one all the same.
     Client::SetDeadline(call, std::chrono::hours(24 * 7));
@@ -177,6 +158,22 @@ class Top : public Command {
   }
 
  private:
+  // nullopt: there are no rates of that kind.
+  static std::optional<v1::WatchStatsRequest::Scope> ScopeOf(Kind kind) {
+    switch (kind) {
+      case Kind::kSession:
+        return v1::WatchStatsRequest::SCOPE_SESSIONS;
+      case Kind::kStream:
+        return v1::WatchStatsRequest::SCOPE_STREAMS;
+      case Kind::kUdpFlow:
+        return v1::WatchStatsRequest::SCOPE_UDP_FLOWS;
+      case Kind::kForward:
+        return v1::WatchStatsRequest::SCOPE_FORWARDS;
+      default:
+        return std::nullopt;
+    }
+  }
+
   void Follow(Context& context, grpc::ClientReader<v1::WatchStatsResponse>& reader, View& view, bool on_screen) {
     Rates rates;
     uint32_t shown = 0;
@@ -199,6 +196,7 @@ class Top : public Command {
   }
 
   v1::WatchStatsRequest request_;
+  Kind kind_ = Kind::kSession;
   SortKey sort_ = SortKey::kTx;
   bool done_ = false;
 };
@@ -207,17 +205,21 @@ class Top : public Command {
 
 Verb AddTop(CLI::App& root) {
   auto command = std::make_unique<Top>();
-  CLI::App* app = AddVerb(root, "top", "Shows live rates of sessions. On a terminal: q quits, s changes the order.",
+  CLI::App* app = AddVerb(root, "top",
+                          "Shows live rates of sessions, streams, UDP flows or forwards. On a terminal: q quits, s changes "
+                          "the order.",
                           "culvertctl top\n"
+                          "culvertctl top streams --forward pg\n"
                           "culvertctl top --sort rx --interval 500ms\n"
                           "culvertctl top -n 1                  one frame, then end\n"
                           "culvertctl top --listener kcp-in");
-  app->add_option("what", command->words, "sessions, which is all there is");
+  app->add_option("what", command->words, "sessions, streams, udpflows or forwards (sessions)");
   app->add_option("-n", command->frames, "end after this many frames");
   app->add_option("--interval", command->interval_text, "time between frames, 100ms to 1h (1s)");
-  app->add_option("--sort", command->sort_text, "tx, rx, rtt, loss or name (tx)");
-  app->add_option("--listener", command->listener, "only sessions of this listener");
-  app->add_option("--dialer", command->dialer, "only sessions of this dialer");
+  app->add_option("--sort", command->sort_text, "tx, rx or name; of sessions rtt and loss too (tx)");
+  app->add_option("--listener", command->listener, "only what belongs to this listener");
+  app->add_option("--dialer", command->dialer, "only what belongs to this dialer");
+  app->add_option("--forward", command->forward, "only what belongs to this forward");
   return {app, std::move(command)};
 }
 

@@ -82,5 +82,15 @@ TEST_F(DeleteTest, RefusesUnclearRequests) {
   EXPECT_TRUE(daemon_.deleted.empty());
 }
 
+TEST(Delete, IsNotForWhatIsObserved) {
+  FakeDaemon daemon;
+  EXPECT_EQ(daemon.Run({"delete", "ses/a"}).err,
+            "error: a session is closed, not deleted\nnext: culvertctl close session/NAME\n");
+  EXPECT_EQ(daemon.Run({"delete", "str/a/4"}).err,
+            "error: a stream is closed, not deleted\nnext: culvertctl close stream/NAME\n");
+  EXPECT_EQ(daemon.Run({"delete", "udp/4"}).code, 2);
+  EXPECT_EQ(daemon.Run({"delete", "ev/4"}).err, "error: events are not deleted\n");
+}
+
 }  // namespace
 }  // namespace culvert::cli

@@ -102,12 +102,20 @@ TEST(Dial, DescribesAQuicTarget) {
   EXPECT_EQ(spec.tls().pinned_spki_size(), 2);
 }
 
+TEST(Dial, DescribesAUdpTarget) {
+  FakeDaemon daemon;
+  Append(daemon.probe_steps, Good(1, 41));
+  EXPECT_EQ(daemon.Run({"dial", "dns.internal:53", "--transport", "UDP"}).code, 0);
+  EXPECT_EQ(daemon.last_probe.spec().transport(), v1::TRANSPORT_UDP);
+  EXPECT_NE(daemon.Run({"dial", "--help"}).out.find("KCP, QUIC, TCP or UDP"), std::string::npos);
+}
+
 TEST(Dial, SaysWhatIsWrong) {
   FakeDaemon daemon;
   const std::pair<std::vector<std::string>, std::string> rows[] = {
       {{"dial"}, "error: a dialer or HOST:PORT is wanted\n"},
-      {{"dial", "h:1"}, "error: --transport is wanted: KCP, QUIC or TCP\n"},
-      {{"dial", "h:1", "--transport", "UDP"}, "error: --transport: \"UDP\" is not one of TCP, KCP, QUIC\n"},
+      {{"dial", "h:1"}, "error: --transport is wanted: KCP, QUIC, TCP or UDP\n"},
+      {{"dial", "h:1", "--transport", "DNS"}, "error: --transport: \"DNS\" is not one of TCP, UDP, KCP, QUIC\n"},
       {{"dial", "h:1", "--transport", "KCP", "--set", "kcp.mtu=1"},
        "error: --set kcp.mtu: unknown field (did you mean mtu_bytes?)\n"},
       {{"dial", "h:1", "--transport", "KCP", "--set", "x"}, "error: --set: PATH=VALUE is wanted\n"},

@@ -69,6 +69,21 @@ TEST(FromServer, TakesDetailsThatAreNoDetails) {
   EXPECT_EQ(Printed(FromServer(grpc::Status(grpc::StatusCode::INTERNAL, "x", "\xff\xff garbage"))), "error: x\n");
 }
 
+TEST(IsRefusal, IsTheFarSidesNo) {
+  const auto refused = [](grpc::StatusCode code, const std::string& reason) {
+    return IsRefusal(ServerError::Decode(ErrorWithDetails(code, "x", reason)));
+  };
+  constexpr auto kPrecondition = grpc::StatusCode::FAILED_PRECONDITION;
+  EXPECT_TRUE(refused(kPrecondition, "CONNECT_REFUSED"));
+  EXPECT_TRUE(refused(kPrecondition, "DESTINATION_DENIED"));
+  EXPECT_FALSE(refused(kPrecondition, "DIAL_FAILED"));
+  EXPECT_FALSE(refused(kPrecondition, "HEADER_MISMATCH"));
+  EXPECT_FALSE(refused(kPrecondition, "UNSPECIFIED"));
+  EXPECT_FALSE(refused(kPrecondition, "NO_ANSWER"));
+  EXPECT_FALSE(refused(kPrecondition, ""));
+  EXPECT_FALSE(refused(grpc::StatusCode::UNAVAILABLE, "CONNECT_REFUSED"));
+}
+
 TEST(Print, AddsAdviceAndDetail) {
   const Failure failure{ExitCode::kConflict, {"a is used"}, "do this", "more"};
   EXPECT_EQ(Printed(failure), "error: a is used\nnext: do this\n");

@@ -35,6 +35,8 @@ FakeDaemon::FakeDaemon() {
   daemon.set_pid(12);
   daemon.add_features("kcp");
   grpc::ServerBuilder builder;
+  // Windows that do not grow: how far a sender can be ahead of its reader is then known.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   builder.AddListeningPort("unix:" + socket(), grpc::InsecureServerCredentials());
   builder.RegisterService(static_cast<v1::ListenerService::Service*>(this));
   builder.RegisterService(static_cast<v1::DialerService::Service*>(this));
@@ -56,9 +58,19 @@ Answer FakeDaemon::Run(std::vector<std::string> arguments, const std::string& in
   arguments.insert(arguments.begin(), {"--address", "unix:" + socket()});
   std::ostringstream out, err;
   std::istringstream in(input);
-  Streams streams{out, err, in, terminal, false};
-  const ExitCode code = RunCulvertctl(std::move(arguments), streams, Environment{});
+  Streams io{out, err, in, terminal, false};
+  const ExitCode code = RunCulvertctl(std::move(arguments), io, Environment{});
   return {static_cast<int>(code), out.str(), err.str()};
+}
+
+Answer FakeDaemon::RunOn(int input, std::ostream& out, std::vector<std::string> arguments, bool terminal) {
+  arguments.insert(arguments.begin(), {"--address", "unix:" + socket()});
+  std::ostringstream err;
+  std::istringstream in;
+  Streams io{out, err, in, terminal, false};
+  io.in_descriptor = input;
+  const ExitCode code = RunCulvertctl(std::move(arguments), io, Environment{});
+  return {static_cast<int>(code), "", err.str()};
 }
 
 std::string FakeDaemon::Write(const std::string& name, const std::string& text) {
@@ -177,6 +189,38 @@ grpc::Status FakeDaemon::CloseSession(Ctx*, const v1::CloseSessionRequest* reque
   if (request->name() == "missing") return NotFound("session/missing");
   response->set_closed_count(1);
   return grpc::Status::OK;
+}
+
+grpc::Status FakeDaemon::ListStreams(Ctx*, const v1::ListStreamsRequest* request, v1::ListStreamsResponse* response) {
+  if (request->page_token().empty()) ++stream_lists;
+  return List(streams, *request, response, [&](const auto& one) { *response->add_streams() = one; });
+}
+grpc::Status FakeDaemon::ListUdpFlows(Ctx*, const v1::ListUdpFlowsRequest* request,
+                                      v1::ListUdpFlowsResponse* response) {
+  return List(flows, *request, response, [&](const auto& one) { *response->add_udp_flows() = one; });
+}
+grpc::Status FakeDaemon::CloseStream(Ctx*, const v1::CloseStreamRequest* request, v1::CloseStreamResponse*) {
+  last_close_stream = *request;
+  return request->name() == "sessions/a/streams/404" ? NotFound("stream/a/404") : grpc::Status::OK;
+}
+grpc::Status FakeDaemon::CloseUdpFlow(Ctx*, const v1::CloseUdpFlowRequest* request, v1::CloseUdpFlowResponse*) {
+  last_close_flow = *request;
+  return request->name() == "udpFlows/404" ? NotFound("udpflow/404") : grpc::Status::OK;
+}
+
+grpc::Status FakeDaemon::Connect(Ctx*, ConnectStream* stream) {
+  v1::ConnectRequest first;
+  if (!stream->Read(&first) || !first.has_open()) return {grpc::StatusCode::INVALID_ARGUMENT, "open is wanted"};
+  return on_connect(first.open(), *stream);
+}
+
+grpc::Status FakeDaemon::ListEvents(Ctx*, const v1::ListEventsRequest* request,
+                                    grpc::ServerWriter<v1::ListEventsResponse>* writer) {
+  last_events = *request;
+  for (const v1::ListEventsResponse& message : events) writer->Write(message);
+  if (!request->follow()) return grpc::Status::OK;
+  if (on_follow) on_follow(*writer);
+  return ErrorWithDetails(grpc::StatusCode::UNAVAILABLE, "culvertd is stopping", "DAEMON_STOPPING");
 }
 
 grpc::Status FakeDaemon::WatchStats(Ctx*, const v1::WatchStatsRequest* request,

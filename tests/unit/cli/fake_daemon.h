@@ -43,6 +43,8 @@ class FakeDaemon : private v1::ListenerService::Service,
 
   // Runs culvertctl with --address of this daemon in front. `input` is standard input; with a terminal it may be asked.
   Answer Run(std::vector<std::string> arguments, const std::string& input = "", bool terminal = false);
+  // The same with a descriptor as standard input and an output of the caller's. Answer::out stays empty.
+  Answer RunOn(int input, std::ostream& out, std::vector<std::string> arguments, bool terminal = false);
   // A file in the daemon's folder.
   std::string Write(const std::string& name, const std::string& text);
   std::string socket() const { return (folder_ / "control.sock").string(); }
@@ -52,15 +54,25 @@ class FakeDaemon : private v1::ListenerService::Service,
   std::vector<v1::Dialer> dialers;
   std::vector<v1::Forward> forwards;
   std::vector<v1::Session> sessions;
+  std::vector<v1::Stream> streams;
+  std::vector<v1::UdpFlow> flows;
+  std::vector<v1::ListEventsResponse> events;  // one message each
   v1::Daemon daemon;
   std::vector<v1::ProbeDialerResponse> probe_steps;
   std::vector<v1::WatchStatsResponse> stats;
   std::function<grpc::Status(const v1::ApplyRequest&, v1::ApplyResponse*)> on_apply;
   std::function<grpc::Status(const std::string& kind_and_name, bool force)> on_delete;
+  using ConnectStream = grpc::ServerReaderWriter<v1::ConnectResponse, v1::ConnectRequest>;
+  std::function<grpc::Status(const v1::ConnectRequest::Open&, ConnectStream&)> on_connect;  // behind the first request
+  std::function<void(grpc::ServerWriter<v1::ListEventsResponse>&)> on_follow;               // behind the events
   v1::ApplyRequest last_apply;
   v1::ProbeDialerRequest last_probe;
   v1::CloseSessionRequest last_close;
+  v1::CloseStreamRequest last_close_stream;
+  v1::CloseUdpFlowRequest last_close_flow;
+  v1::ListEventsRequest last_events;
   v1::WatchStatsRequest last_watch;
+  int stream_lists = 0;  // how often streams were listed from the beginning
   std::vector<std::string> deleted;  // "forward/pg", in order
 
  private:
@@ -78,6 +90,12 @@ class FakeDaemon : private v1::ListenerService::Service,
   grpc::Status ListSessions(Ctx*, const v1::ListSessionsRequest*, v1::ListSessionsResponse*) override;
   grpc::Status GetSession(Ctx*, const v1::GetSessionRequest*, v1::GetSessionResponse*) override;
   grpc::Status CloseSession(Ctx*, const v1::CloseSessionRequest*, v1::CloseSessionResponse*) override;
+  grpc::Status ListStreams(Ctx*, const v1::ListStreamsRequest*, v1::ListStreamsResponse*) override;
+  grpc::Status CloseStream(Ctx*, const v1::CloseStreamRequest*, v1::CloseStreamResponse*) override;
+  grpc::Status ListUdpFlows(Ctx*, const v1::ListUdpFlowsRequest*, v1::ListUdpFlowsResponse*) override;
+  grpc::Status CloseUdpFlow(Ctx*, const v1::CloseUdpFlowRequest*, v1::CloseUdpFlowResponse*) override;
+  grpc::Status Connect(Ctx*, ConnectStream*) override;
+  grpc::Status ListEvents(Ctx*, const v1::ListEventsRequest*, grpc::ServerWriter<v1::ListEventsResponse>*) override;
   grpc::Status WatchStats(Ctx*, const v1::WatchStatsRequest*, grpc::ServerWriter<v1::WatchStatsResponse>*) override;
   grpc::Status Apply(Ctx*, const v1::ApplyRequest*, v1::ApplyResponse*) override;
   grpc::Status Export(Ctx*, const v1::ExportRequest*, v1::ExportResponse*) override;

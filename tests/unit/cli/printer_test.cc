@@ -33,6 +33,17 @@ TEST(Table, PrintsWithoutHeaders) {
             "é         <none>  41m\n");
 }
 
+TEST(Table, LinesUpWithThoseBeforeIt) {
+  std::vector<size_t> widths;
+  std::ostringstream out;
+  for (const char* name : {"a", "longer", "b"}) {
+    Table table({"N", "AGE"});
+    table.Add({name, "1s"});
+    table.Print(out, {.with_headers = widths.empty(), .widths = &widths});
+  }
+  EXPECT_EQ(out.str(), "N  AGE\na  1s\nlonger  1s\nb       1s\n");
+}
+
 TEST(Table, ColorsCellsAndNotTheBlanksBehindThem) {
   EXPECT_EQ(Printed({.color = true}),
             "NAME      STATE   AGE\n"

@@ -40,6 +40,30 @@ TEST(Rates, ASkippedFrameOnlyMakesTheIntervalLonger) {
   EXPECT_DOUBLE_EQ(rates.Add(Frame(4, {{"a", 3000, 0}}))->sessions[0].rx_bytes_per_second, 1000);
 }
 
+TEST(Rates, AreOfStreamsFlowsAndForwardsToo) {
+  const auto frame_at = [](int64_t seconds, uint64_t bytes) {
+    v1::WatchStatsResponse message;
+    message.mutable_monotonic_time()->set_seconds(seconds);
+    message.mutable_wall_time()->set_seconds(1000 + seconds);
+    for (v1::Counters* counters : {message.add_streams()->mutable_counters(), message.add_udp_flows()->mutable_counters(),
+                                   message.add_forwards()->mutable_counters()})
+      counters->set_rx_bytes(bytes);
+    message.mutable_streams(0)->set_name("s");
+    message.mutable_udp_flows(0)->set_name("u");
+    message.mutable_forwards(0)->set_name("f");
+    message.set_end_of_frame(true);
+    return message;
+  };
+  Rates rates;
+  EXPECT_EQ(rates.Add(frame_at(1, 0))->size(), 3u);
+  const auto frame = rates.Add(frame_at(3, 2000));
+  EXPECT_DOUBLE_EQ(frame->streams[0].rx_bytes_per_second, 1000);
+  EXPECT_DOUBLE_EQ(frame->udp_flows[0].rx_bytes_per_second, 1000);
+  EXPECT_DOUBLE_EQ(frame->forwards[0].rx_bytes_per_second, 1000);
+  EXPECT_DOUBLE_EQ(frame->rx_bytes_per_second, 3000);
+  EXPECT_EQ(frame->wall_seconds, 1003);
+}
+
 TEST(Rates, AFrameMaySpanMessages) {
   Rates rates;
   v1::WatchStatsResponse part = Frame(1, {{"a", 0, 0}});
@@ -85,7 +109,7 @@ TEST(Rates, SortIsStableByName) {
   auto frame = rates.Add(Frame(2, {{"c", 0, 5}, {"a", 9, 5}, {"b", 0, 7}}));
   const auto names = [&frame](SortKey key) {
     Sort(*frame, key);
-    return frame->sessions[0].session.name() + frame->sessions[1].session.name() + frame->sessions[2].session.name();
+    return frame->sessions[0].subject.name() + frame->sessions[1].subject.name() + frame->sessions[2].subject.name();
   };
   EXPECT_EQ(names(SortKey::kTx), "bac");
   EXPECT_EQ(names(SortKey::kRx), "abc");

@@ -19,12 +19,13 @@ std::string FirstLine(const std::string& text) { return text.substr(0, text.find
 
 TEST(Usage, SuggestsWhatWasMeant) {
   const std::pair<std::vector<std::string>, std::string> rows[] = {
-      {{}, "error: a command is wanted: apply, get, delete, dial, top, status, close, export, explain or version"},
+      {{}, "error: a command is wanted: apply, get, delete, dial, connect, top, events, status, close, export, explain or "
+       "version"},
       {{"aplly"}, "error: unknown command \"aplly\" (did you mean apply?)"},
       {{"--address", "unix:/x", "stauts"}, "error: unknown command \"stauts\" (did you mean status?)"},
       {{"frobnicate"}, "error: unknown command \"frobnicate\""},
       {{"get", "listners"}, "error: unknown kind \"listners\" (did you mean listeners?)"},
-      {{"get"}, "error: a kind is wanted: listeners, dialers, forwards, sessions"},
+      {{"get"}, "error: a kind is wanted: listeners, dialers, forwards, sessions, streams, udpflows, events"},
       {{"get", "lsn", "--outptu", "json"}, "error: unknown flag --outptu (did you mean --output?)"},
       {{"apply", "--dryrun", "-f", "x"}, "error: unknown flag --dryrun (did you mean --dry-run?)"},
       {{"get", "lsn", "-o", "yml"}, "error: -o yml: unknown format (did you mean yaml?)"},
@@ -47,7 +48,7 @@ TEST(Usage, SuggestsWhatWasMeant) {
 
 TEST(Usage, HelpLeadsWithExamples) {
   for (const char* verb :
-       {"apply", "get", "delete", "dial", "top", "status", "close", "export", "explain", "version"}) {
+       {"apply", "get", "delete", "dial", "connect", "top", "events", "status", "close", "export", "explain", "version"}) {
     const Answer answer = RunHere({verb, "--help"});
     EXPECT_EQ(answer.code, 0);
     EXPECT_LT(answer.out.find("Examples:\n  culvertctl " + std::string(verb)),
@@ -78,7 +79,9 @@ TEST(Explain, ShowsRulesAndComments) {
             "  Largest UDP payload we send, in bytes. v2ray's default is 1350; the two ends may differ.\n");
   EXPECT_NE(RunHere({"explain", "lsn.spec.transport"}).out.find("required, immutable"), std::string::npos);
   EXPECT_NE(RunHere({"explain", "lsn.spec.kcp.header"}).out.find("WECHAT_VIDEO"), std::string::npos);
-  EXPECT_NE(RunHere({"explain", "forward"}).out.find("KIND   Forward"), std::string::npos);
+  for (const char* kind : {"Forward", "Session", "Stream", "UdpFlow", "Event"}) {
+    EXPECT_NE(RunHere({"explain", kind}).out.find("KIND   " + std::string(kind)), std::string::npos) << kind;
+  }
 }
 
 TEST(Color, IsOffWithoutATerminalAndByNoColor) {

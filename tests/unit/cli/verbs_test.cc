@@ -22,6 +22,45 @@ TEST(Close, EndsSessions) {
   EXPECT_EQ(daemon.Run({"close", "sessions"}).code, 2);
 }
 
+TEST(Close, EndsStreamsAndFlows) {
+  FakeDaemon daemon;
+  EXPECT_EQ(daemon.Run({"close", "str/k3f9q2/4", "--graceful", "--reason", "maintenance"}).out,
+            "stream/k3f9q2/4 closing\n");
+  EXPECT_EQ(daemon.last_close_stream.name(), "sessions/k3f9q2/streams/4");
+  EXPECT_TRUE(daemon.last_close_stream.graceful());
+  EXPECT_EQ(daemon.last_close_stream.reason(), "maintenance");
+  EXPECT_EQ(daemon.Run({"close", "sessions/k3f9q2/streams/5"}).out, "stream/k3f9q2/5 closed\n");
+  EXPECT_EQ(daemon.last_close_stream.name(), "sessions/k3f9q2/streams/5");
+  EXPECT_FALSE(daemon.last_close_stream.graceful());
+  EXPECT_EQ(daemon.Run({"close", "udp/12", "--reason", "test"}).out, "udpflow/12 closed\n");
+  EXPECT_EQ(daemon.last_close_flow.name(), "udpFlows/12");
+  EXPECT_EQ(daemon.last_close_flow.reason(), "test");
+  const Answer some = daemon.Run({"close", "str/a/404", "udp/404", "udp/13"});
+  EXPECT_EQ(some.out, "udpflow/13 closed\n");
+  EXPECT_EQ(some.code, 3);
+  EXPECT_EQ(some.err,
+            "error: udpflow/404 does not exist (RESOURCE_NOT_FOUND)\n"
+            "error: stream/a/404 does not exist (RESOURCE_NOT_FOUND)\n");
+}
+
+TEST(Close, SaysWhatIsWrong) {
+  FakeDaemon daemon;
+  const std::pair<std::vector<std::string>, std::string> rows[] = {
+      {{"close", "str"}, "error: a name is wanted: stream/NAME\nnext: culvertctl get streams\n"},
+      {{"close", "udp"}, "error: a name is wanted: udpflow/NAME\nnext: culvertctl get udpflows\n"},
+      {{"close", "ev/1"}, "error: only sessions, streams and UDP flows are closed\n"},
+      {{"close", "dl/a"}, "error: only sessions, streams and UDP flows are closed\nnext: culvertctl delete dialer/a\n"},
+      {{"close", "ses/a", "udp/1", "--graceful"},
+       "error: --graceful: a flow of datagrams has nothing to deliver; it is for sessions and streams\n"},
+  };
+  for (const auto& [words, error] : rows) {
+    const Answer answer = daemon.Run(words);
+    EXPECT_EQ(answer.err, error);
+    EXPECT_EQ(answer.code, 2) << error;
+  }
+  EXPECT_EQ(daemon.last_close.name(), "");  // nothing was asked for
+}
+
 TEST(Export, PrintsWhatApplyReads) {
   FakeDaemon daemon;
   v1::Listener& listener = daemon.listeners.emplace_back();
