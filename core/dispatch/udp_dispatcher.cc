@@ -66,25 +66,37 @@ AssociationHandle UdpDispatcher::Find(const SocketAddress& client) const {
 AssociationHandle UdpDispatcher::Open(TimePoint /*now*/, const SocketAddress& client, const AssociationRules& rules, uint64_t user) {
   const bool has_client = client.ip.family() != IpAddress::Family::kNone;
   CULVERT_CHECK(!has_client || !clients_.contains(client));
-  if (has_client && clients_.size() >= options_.max_associations) {
-    // The flow that was silent longest of those that have a client takes its association along.
-    FlowHandle victim = oldest_;
-    while (Flow* flow = flows_.Find(victim)) {
-      const Association* owner = associations_.Find(flow->association);
-      if (owner->has_client) break;
-      victim = flow->in_all.after;
-    }
-    if (const Flow* flow = flows_.Find(victim)) {
-      const AssociationHandle evicted = flow->association;
-      ++counters_.associations_evicted;
-      while (associations_.Find(evicted) != nullptr) End(associations_.Find(evicted)->oldest, EndReason::kEvicted, /*tells=*/true);
-    }
-  }
+  if (has_client && clients_.size() >= options_.max_associations) EvictClient();
   const AssociationHandle handle =
       associations_.Emplace(Association{.client = client, .rules = rules, .user = user, .has_client = has_client});
-  if (has_client) clients_[client] = handle;
+  if (has_client) {
+    clients_[client] = handle;
+    flowless_.push_back(handle);
+    if (flowless_.size() > 2 * size_t{options_.max_associations}) {
+      std::erase_if(flowless_, [this](AssociationHandle one) {
+        const Association* association = associations_.Find(one);
+        return association == nullptr || association->flow_count > 0;
+      });
+    }
+  }
   ++counters_.associations_opened;
   return handle;
+}
+
+void UdpDispatcher::EvictClient() {
+  ++counters_.associations_evicted;
+  while (!flowless_.empty()) {
+    const AssociationHandle handle = flowless_.front();
+    flowless_.pop_front();
+    const Association* association = associations_.Find(handle);
+    if (association != nullptr && association->flow_count == 0) return EndIfEmpty(handle, EndReason::kEvicted);
+  }
+  for (FlowHandle victim = oldest_; const Flow* flow = flows_.Find(victim); victim = flow->in_all.after) {
+    const AssociationHandle owner = flow->association;
+    if (!associations_.Find(owner)->has_client) continue;
+    while (const Association* association = associations_.Find(owner)) End(association->oldest, EndReason::kEvicted, /*tells=*/true);
+    return;
+  }
 }
 
 void UdpDispatcher::Close(AssociationHandle handle) {
@@ -134,16 +146,11 @@ FlowHandle UdpDispatcher::OnOutgoing(TimePoint now, AssociationHandle handle, co
   return flow_handle;
 }
 
-FlowHandle UdpDispatcher::OnIncoming(TimePoint now, AssociationHandle handle, const Destination& source, size_t bytes) {
+FlowHandle UdpDispatcher::OnIncoming(TimePoint now, AssociationHandle handle, const Destination& source, size_t bytes, bool is_judged) {
   Association* association = associations_.Find(handle);
   if (association == nullptr) return {};
-  FlowHandle flow_handle;
-  if (source.is_none()) {
-    flow_handle = association->newest;
-  } else {
-    flow_handle = FindFlow(handle, source, KeyOf(handle, source));
-    if (flow_handle.is_null() && association->rules.is_endpoint_independent) flow_handle = association->newest;
-  }
+  FlowHandle flow_handle = FindFlow(handle, source, KeyOf(handle, source));
+  if (flow_handle.is_null() && (is_judged || association->rules.is_endpoint_independent)) flow_handle = association->newest;
   Flow* flow = flows_.Find(flow_handle);
   if (flow == nullptr) {
     ++counters_.filtered;
@@ -257,7 +264,7 @@ void UdpDispatcher::End(FlowHandle handle, EndReason reason, bool tells) {
   deadlines_.Cancel(handle.index);
   if (reason == EndReason::kIdle) ++counters_.flows_idle;
   if (reason == EndReason::kEvicted) ++counters_.flows_evicted;
-  if (tells) events_.push_back({Event::Kind::kFlowEnded, owner, handle, reason, flow->user, std::move(*flow)});
+  if (tells) events_.push_back({Event::Kind::kFlowEnded, owner, handle, reason, association.user, std::move(*flow)});
   flows_.Erase(handle);
   EndIfEmpty(owner, reason);
 }

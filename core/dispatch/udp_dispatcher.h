@@ -98,7 +98,7 @@ class UdpDispatcher {
     AssociationHandle association;  // stale when it ended
     FlowHandle flow;                // stale; null with kAssociationEnded
     EndReason reason = EndReason::kIdle;
-    uint64_t user = 0;              // the flow's, or the association's
+    uint64_t user = 0;              // the association's
     Flow last;                      // kFlowEnded: as it was
   };
 
@@ -107,8 +107,8 @@ class UdpDispatcher {
   // ---- Associations.
   // The association of a client; null: none.
   [[nodiscard]] AssociationHandle Find(const SocketAddress& client) const;
-  // Opens one. With a client, of which there is none yet: it ends with its last flow, and when there are too many clients the one that
-  // was silent longest goes. Without (no address): it lives until Close. `user`: the owner's.
+  // Opens one. With a client, of which there is none yet: it ends with its last flow, and when there are too many clients one goes: the
+  // oldest that never had a flow, or else the one that was silent longest. Without (no address): it lives until Close. `user`: the owner's.
   [[nodiscard]] AssociationHandle Open(TimePoint now, const SocketAddress& client, const AssociationRules& rules, uint64_t user);
   // Ends it with its flows, without events.
   void Close(AssociationHandle association);
@@ -120,9 +120,10 @@ class UdpDispatcher {
   // One from the client: its flow, which begins now if there was none (`is_new`, if not null, says so). Null: the association is gone.
   [[nodiscard]] FlowHandle OnOutgoing(TimePoint now, AssociationHandle association, const Destination& destination, size_t bytes,
                                       bool* is_new = nullptr);
-  // One from outside. The flow it belongs to; with is_endpoint_independent one of the association's when it is of none. Null: it must
-  // not pass, and is counted. `source` none: the far side has judged it; it counts for the association's only or latest flow.
-  [[nodiscard]] FlowHandle OnIncoming(TimePoint now, AssociationHandle association, const Destination& source, size_t bytes);
+  // One from outside. The flow it belongs to; with is_endpoint_independent, or `is_judged` (somebody else has judged who may answer), the
+  // latest of the association when it is of none. Null: it must not pass, and is counted.
+  [[nodiscard]] FlowHandle OnIncoming(TimePoint now, AssociationHandle association, const Destination& source, size_t bytes,
+                                      bool is_judged = false);
   // A datagram of a flow was dropped on its way.
   void OnDropped(FlowHandle flow);
 
@@ -170,6 +171,7 @@ class UdpDispatcher {
   void Unlink(FlowHandle handle, Flow& flow, Association& association);
   void Append(FlowHandle handle, Flow& flow, Association& association);
   void EndIfEmpty(AssociationHandle handle, EndReason reason);
+  void EvictClient();
   static bool Matches(const Flow& flow, AssociationHandle association, const Destination& destination);
 
   const Options options_;
@@ -181,6 +183,7 @@ class UdpDispatcher {
   FlowHandle oldest_, newest_;  // of all flows, by silence
   DeadlineHeap deadlines_;      // by index of the flow; looked at again when due, not moved with every datagram
   std::deque<Event> events_;
+  std::deque<AssociationHandle> flowless_;  // of clients, as they were opened; some have flows by now, or are gone
   Counters counters_;
   // The client of the datagram before, which is mostly that of the next.
   mutable SocketAddress last_client_;

@@ -175,6 +175,29 @@ TEST_F(UdpDispatcherTest, TooManyClientsEvictTheMostSilent) {
   EXPECT_EQ(dispatcher_.counters().associations_evicted, 1u);
 }
 
+TEST_F(UdpDispatcherTest, ClientsThatNeverHadAFlowGoFirst) {
+  const AssociationHandle with_flow = Open(Address(1));
+  Out(with_flow, Address(50));
+  Advance(seconds(10));
+  const AssociationHandle without = Open(Address(2));
+  for (uint32_t i = 0; i < 3; ++i) Out(Open(Address(3 + i)), Address(50));
+  EXPECT_TRUE(dispatcher_.IsOpen(with_flow));
+  EXPECT_FALSE(dispatcher_.IsOpen(without));
+  const auto events = Events();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].kind, UdpDispatcher::Event::Kind::kAssociationEnded);
+}
+
+TEST_F(UdpDispatcherTest, WhatTheFarSideHasJudged) {
+  const AssociationHandle client = Open(Address(1));
+  EXPECT_TRUE(dispatcher_.OnIncoming(now_, client, {Address(60)}, 1, /*is_judged=*/true).is_null()) << "no flow yet";
+  const FlowHandle first = Out(client, Address(50));
+  const FlowHandle second = Out(client, Address(51));
+  EXPECT_EQ(dispatcher_.OnIncoming(now_, client, {Address(50)}, 1, /*is_judged=*/true), first);
+  EXPECT_EQ(dispatcher_.OnIncoming(now_, client, {}, 1, /*is_judged=*/true), first) << "the latest";
+  EXPECT_NE(first, second);
+}
+
 TEST_F(UdpDispatcherTest, AnAssociationWithoutClientLivesUntilItIsClosed) {
   const AssociationHandle association = dispatcher_.Open(now_, {}, {}, 7);
   Out(association, Address(50));
