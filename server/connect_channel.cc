@@ -37,7 +37,7 @@ bool ConnectChannel::CallerMaySend() {
 void ConnectChannel::CallerSend(std::string message) {
   Locked(mutex_, wake_worker_, [&] {
     if (outcome_ || from_caller_.is_finished) return;
-    from_caller_.bytes += message.size();
+    from_caller_.bytes += message.size() + kMessageOverhead;
     from_caller_.messages.push_back(std::move(message));
   });
 }
@@ -64,7 +64,7 @@ bool ConnectChannel::CallerReceive(std::string& message) {
     had_room = to_caller_.bytes < kMostBytes;
     message = std::move(to_caller_.messages.front());
     to_caller_.messages.pop_front();
-    to_caller_.bytes -= message.size();
+    to_caller_.bytes -= message.size() + kMessageOverhead;
     if (!had_room && to_caller_.bytes < kMostBytes) wake = wake_worker_;
   }
   Wake(wake);
@@ -90,7 +90,7 @@ bool ConnectChannel::WorkerReceive(std::string& message) {
     const bool had_room = from_caller_.bytes < kMostBytes;
     message = std::move(from_caller_.messages.front());
     from_caller_.messages.pop_front();
-    from_caller_.bytes -= message.size();
+    from_caller_.bytes -= message.size() + kMessageOverhead;
     if (!had_room && from_caller_.bytes < kMostBytes) wake = wake_caller_;
   }
   Wake(wake);
@@ -119,7 +119,7 @@ size_t ConnectChannel::WorkerRoom() {
 
 void ConnectChannel::WorkerSend(std::string message) {
   Locked(mutex_, wake_caller_, [&] {
-    to_caller_.bytes += message.size();
+    to_caller_.bytes += message.size() + kMessageOverhead;
     to_caller_.messages.push_back(std::move(message));
   });
 }

@@ -25,6 +25,7 @@ class ConnectChannel {
  public:
   // A direction takes messages while it holds less than this.
   static constexpr size_t kMostBytes = 256 << 10;
+  static constexpr size_t kMessageOverhead = 64;  // each counts for so much more
 
   struct Opened {
     std::string session_id;  // empty: none

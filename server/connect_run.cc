@@ -227,7 +227,8 @@ bool ConnectRun::RunUdp() {
     // Answers to what it sent last are yet to come; who wants to wait less hangs up.
     if (finished_at_ == kInfiniteFuture) finished_at_ = context_.now;
     packets_->SetReadDeadline(std::max(finished_at_, answered_at_) + kAnswerTimeout);
-    if (packets_->ReadFrom(context_.now, buffer).status == dispatch::PacketConnection::Status::kTimedOut) {
+    // Only looked at: a buffer of no size takes nothing but an empty datagram.
+    if (packets_->ReadFrom(context_.now, {}).status == dispatch::PacketConnection::Status::kTimedOut) {
       Finish({.is_ok = true, .was_open = true});
       return false;
     }
@@ -242,7 +243,10 @@ void ConnectRun::OnPacket(PacketPort& /*port*/, const dispatch::Destination& add
   host_.ScheduleConnect(handle_);
 }
 
-void ConnectRun::OnPortEnded(PacketPort& /*port*/) {
+void ConnectRun::OnPortEnded(PacketPort& port) {
+  if (header_ != nullptr && static_cast<TunnelPort&>(port).was_broken()) {
+    return Finish({.was_open = true, .reason = "STREAM_BROKEN", .message = "the session to the far side ended"});
+  }
   channel_->WorkerFinish();
   Finish({.is_ok = true, .was_open = true});
 }

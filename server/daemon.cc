@@ -102,6 +102,7 @@ std::unique_ptr<StartFailure> Daemon::OpenState() {
 
 std::unique_ptr<StartFailure> Daemon::StartWorkers() {
   resolver_ = std::make_unique<Resolver>();
+  foreign_resolver_ = std::make_unique<Resolver>();
   const auto on_event = [this](WorkerEvent event) {
     Supervisor* taker = event_taker_;
     if (taker == nullptr) return;  // nothing happens to a worker that has no objects yet
@@ -109,7 +110,13 @@ std::unique_ptr<StartFailure> Daemon::StartWorkers() {
                        std::move(event.subject), std::move(event.message));
   };
   for (uint32_t i = 0; i < options_.workers; ++i) {
-    auto worker = StartWorker({i, resolver_.get(), &session_counts_, &worker_directory_, on_event});
+    auto worker = StartWorker({.index = i,
+                               .resolver = resolver_.get(),
+                               .foreign_resolver = foreign_resolver_.get(),
+                               .session_counts = &session_counts_,
+                               .max_udp_sockets = MaxOpenFiles() / 2,
+                               .directory = &worker_directory_,
+                               .on_event = on_event});
     if (!worker.ok()) return Fail(1, Lines(worker.status()));
     workers_.push_back(*std::move(worker));
   }

@@ -53,6 +53,7 @@ class Daemon {
   SystemRandom random_;          // the control thread's, once that runs
   std::unique_ptr<QuicIdentity> quic_identity_;  // as well
   std::unique_ptr<Resolver> resolver_;
+  std::unique_ptr<Resolver> foreign_resolver_;  // of names that peers and clients choose
   SessionCounts session_counts_;
   WorkerDirectory worker_directory_;
   std::vector<std::unique_ptr<WorkerControl>> workers_;

@@ -144,6 +144,9 @@ bool DataPlane::CloseSession(std::string_view id, bool graceful) {
   }
   // No relay yet: the TLS handshake still goes on, and there is nothing to deliver. Or none any more: an mKCP session that still
   // delivers what was written.
+  for (const auto& [name, offers] : offers_) offers->EndOn(*handle, *session);
+  session = sessions_.Find(*handle);
+  if (session == nullptr) return true;
   const bool is_in_handshake = session->listener && session->listener->tls != nullptr && session->tls == nullptr;
   if (session->driver != nullptr && (!graceful || is_in_handshake)) {
     session->driver->endpoint().Abort(context_.now, session->stream, CloseReason::kAdmin);

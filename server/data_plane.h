@@ -79,6 +79,7 @@ class DataPlane final : private ListenerRuntime::Host,
   void ScheduleUdp(SlotHandle relay) override;
   Way FindWay(ForwardRuntime& forward, const frontdoor::Request& request, bool is_remote) override;
   ReverseBoard& reverse_board() override { return board_; }
+  bool IsOfferedElsewhere(const std::string& reverse) override;
   void OnUdpRequest(const RelayParties& parties, SessionStream near) override;
   void OnOffer(const RelayParties& parties, SessionStream near) override;
   // UdpHub::Host.
@@ -99,8 +100,11 @@ class DataPlane final : private ListenerRuntime::Host,
   void RunUdpRelays();
   void RunConnects();
   void SettleDispatcher();
+  void SettleDispatchers();  // those of the hubs too
   void EndUdpRelays(const std::function<bool(const UdpRelay&)>& is_meant);
   void EndParties(bool in_order, const std::function<bool(const RelayParties&)>& is_meant);
+  // Ends what has a stream of a driver of this listener or dialer, which is going.
+  void EndOwned(const void* owner);
   void RefuseNear(const RelayParties& parties, SessionStream near, Refusal refusal, const std::string& message);
   void BeginUdp(const RelayParties& parties, SessionStream near, bool is_socks);
   [[nodiscard]] dispatch::AssociationRules RulesOf(const ForwardConfig& config) const;

@@ -39,11 +39,14 @@ void DataPlane::RemoveForward(ForwardRuntime& forward, WorkerReport& gone) {
 
 void DataPlane::RemoveDialer(DialerRuntime& dialer, WorkerReport& gone) {
   EndParties(/*in_order=*/false, [&](const RelayParties& parties) { return parties.dialer == &dialer; });
+  EndOwned(&dialer);
   for (const auto& [name, offers] : offers_) {
     if (offers->forward().config->dialer == dialer.config()->id.name) offers->EndAll();
   }
   connects_.ForEach([&](SlotHandle handle, ConnectRun& run) {
-    if (run.dialer() == &dialer) connects_.Erase(handle);
+    if (run.dialer() != &dialer) return;
+    run.Cancel("the dialer was removed or changed");
+    connects_.Erase(handle);
   });
   dialer.Shutdown(CloseReason::kAdmin);
   gone.dialers[dialer.config()->id.name] += dialer.Counters();
@@ -52,6 +55,7 @@ void DataPlane::RemoveDialer(DialerRuntime& dialer, WorkerReport& gone) {
 
 void DataPlane::RemoveListener(ListenerRuntime& listener, WorkerReport& gone) {
   EndParties(/*in_order=*/false, [&](const RelayParties& parties) { return parties.listener == &listener; });
+  EndOwned(&listener);
   listener.Shutdown(CloseReason::kAdmin);
   gone.listeners[listener.config()->id.name] += listener.Counters();
   removed_ += listener.Counters();
@@ -62,6 +66,11 @@ void DataPlane::UpdateForwards(const Routing& routing, WorkerReport& gone) {
   for (auto it = forwards_.begin(); it != forwards_.end();) {
     ForwardRuntime& forward = *it->second;
     if (const auto config = Successor(routing.forwards, forward.config->id)) {
+      // Flows go on for days; what they may reach, and how, is what the forward says now.
+      const bool leads_elsewhere = config->allowed != forward.config->allowed || config->dialer != forward.config->dialer ||
+                                   config->destination != forward.config->destination || config->reverse != forward.config->reverse ||
+                                   config->listener != forward.config->listener;
+      if (leads_elsewhere) EndUdpRelays([&](const UdpRelay& relay) { return relay.parties().forward == &forward; });
       forward.config = config;
       forward.destination.target = config->destination;
       ++it;
@@ -131,6 +140,7 @@ WorkerReport DataPlane::Report(bool with_sessions) {
   report.worker = context_.index;
   report.taken_at = context_.now;
   report.cpu_time = io::ThreadCpuTime();
+  udp_relays_.ForEach([](SlotHandle, UdpRelay& relay) { relay.AddDrops(); });
   for (const auto& [name, listener] : listeners_) report.listeners[name] = listener->Counters();
   for (const auto& [name, dialer] : dialers_) report.dialers[name] = dialer->Counters();
   for (const auto& [name, forward] : forwards_) report.forwards[name] = forward->tally.counters;

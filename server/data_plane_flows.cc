@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kMaxUdpRelaysPerTurn = 4096;
 constexpr size_t kMaxConnects = 256;
+constexpr size_t kMaxAssociations = 16384;  // that other daemons ask for, of one listener on one worker
 constexpr size_t kMaxHeld = 4096;
 constexpr Duration kHeldLook = std::chrono::milliseconds(20);
 
@@ -50,10 +51,21 @@ void DataPlane::RunUdpRelays() {
     if (relay == nullptr) continue;
     relay->is_scheduled = false;
     if (relay->Run()) ScheduleUdp(running_udp_relays_[i]);
-    if (relay->is_done()) udp_relays_.Erase(running_udp_relays_[i]);
+  }
+  // Before those that are done go: what the dispatchers have to say of their flows is counted with them.
+  if (!running_udp_relays_.empty()) SettleDispatchers();
+  for (const SlotHandle handle : running_udp_relays_) {
+    const UdpRelay* relay = udp_relays_.Find(handle);
+    if (relay != nullptr && relay->is_done()) udp_relays_.Erase(handle);
   }
   running_udp_relays_.clear();
+}
+
+void DataPlane::SettleDispatchers() {
   SettleDispatcher();
+  for (const auto& [name, listener] : listeners_) {
+    if (listener->hub() != nullptr) listener->hub()->Settle();
+  }
 }
 
 void DataPlane::SettleDispatcher() {
@@ -81,6 +93,17 @@ void DataPlane::EndParties(bool in_order, const std::function<bool(const RelayPa
   // What they point to is about to go.
   udp_relays_.ForEach([&](SlotHandle handle, UdpRelay& relay) {
     if (!is_meant(relay.parties())) return;
+    SettleDispatchers();
+    relay.End();
+    udp_relays_.Erase(handle);
+  });
+}
+
+void DataPlane::EndOwned(const void* owner) {
+  EndRelays(/*in_order=*/false, [&](const Relay& relay) { return relay.IsOwnedBy(owner); });
+  udp_relays_.ForEach([&](SlotHandle handle, UdpRelay& relay) {
+    if (!relay.IsOwnedBy(owner)) return;
+    SettleDispatchers();
     relay.End();
     udp_relays_.Erase(handle);
   });
@@ -131,6 +154,7 @@ void DataPlane::BeginUdp(const RelayParties& parties, SessionStream near, bool i
   setup.parties.dialer = nullptr;
   setup.dispatcher = &dispatcher_;
   setup.session = near.session;
+  setup.owner = near.owner;
   setup.request = asked;
   setup.is_remote = !is_socks;
   setup.source = asked.source;
@@ -142,16 +166,30 @@ void DataPlane::BeginUdp(const RelayParties& parties, SessionStream near, bool i
   if (setup.source.empty() && session != nullptr) setup.source = session->remote.ToString();
   const size_t queue_packets = parties.forward->config->udp.queue_packets;
   const bool is_addressed = setup.request.addressed_datagrams;
+  // Those of one listener; of SOCKS5 its own limit holds.
+  const size_t most = is_socks ? parties.listener->config()->hub.max_clients : kMaxAssociations;
+  size_t count = 0;
+  udp_relays_.ForEach([&](SlotHandle, UdpRelay& other) { count += other.parties().listener == parties.listener ? 1 : 0; });
+  if (count >= most) {
+    setup.parties.forward->tally.OnFailed();
+    ++setup.parties.forward->tally.counters.refused[static_cast<size_t>(Refusal::kLimitExceeded)];
+    near.door->Answer(Refusal::kLimitExceeded, "too many UDP associations", {});
+    return FlushDoor(near) ? near.stream->Close() : near.stream->Reset(CloseReason::kAborted);
+  }
   const SlotHandle handle = udp_relays_.Emplace(context_, static_cast<UdpRelay::Host&>(*this), std::move(setup));
   UdpRelay& relay = *udp_relays_.Find(handle);
   relay.Bind(dispatcher_.Open(context_.now, {}, RulesOf(*parties.forward->config), handle.packed()));
   if (Session* owner = sessions_.Find(near.session); owner != nullptr && owner->transport != Transport::kQuic) owner->udp_relay = handle;
 
   if (is_socks) {
-    auto port = SocksPort::Open(context_, relay.observer(), relay.tunnel_host(), std::move(near), {});
+    auto port = SocksPort::Open(context_, relay.observer(), relay.tunnel_host(), near, {});
     if (!port.ok()) {
       relay.End();
-      return;
+      udp_relays_.Erase(handle);
+      parties.forward->tally.OnFailed();
+      ++parties.forward->tally.counters.refused[static_cast<size_t>(Refusal::kLimitExceeded)];
+      near.door->Answer(Refusal::kLimitExceeded, std::string(port.status().message()), {});
+      return FlushDoor(near) ? near.stream->Close() : near.stream->Reset(CloseReason::kAborted);
     }
     SocksPort* const shown = port->get();
     relay.Start(handle, *std::move(port), [shown](Refusal refusal, const std::string& message) { shown->Answer(refusal, message); });
@@ -159,17 +197,13 @@ void DataPlane::BeginUdp(const RelayParties& parties, SessionStream near, bool i
   }
   // The answer goes out on the stream before any datagram does.
   const std::shared_ptr<frontdoor::Door> door = std::move(near.door);
-  ByteStream* const stream = near.stream.get();
   auto port = std::make_unique<TunnelPort>(relay.observer(), relay.tunnel_host(), std::move(near.stream), nullptr, near.quic,
                                            TunnelPort::Options{.is_addressed = is_addressed, .queue_packets = queue_packets});
-  relay.Start(handle, std::move(port), [door, stream](Refusal refusal, const std::string& message) {
+  TunnelPort* const shown = port.get();
+  relay.Start(handle, std::move(port), [door, shown](Refusal refusal, const std::string& message) {
     door->Answer(refusal, message, {});
-    while (!door->output().empty() && stream->WritableBytes() > 0) {
-      const ByteView view = door->output();
-      const size_t written = stream->Write(std::span(&view, 1));
-      if (written == 0) return;
-      door->TakeOutput(written);
-    }
+    shown->WriteFirst(door->output());
+    door->TakeOutput(door->output().size());
   });
 }
 
@@ -194,7 +228,8 @@ void DataPlane::OnOffer(const RelayParties& parties, SessionStream near) {
     const ForwardConfig& config = *entry.second->config;
     return config.reverse == name && config.dialer.empty() && (config.reverse_listener.empty() || config.reverse_listener == listener);
   });
-  if (is_stopping_ || wanted == forwards_.end()) {
+  // Who was dialled has nothing to offer.
+  if (is_stopping_ || parties.listener == nullptr || board_.CountOf(name) >= ReverseBoard::kMaxOffers || wanted == forwards_.end()) {
     return RefuseNear(parties, std::move(near), is_stopping_ ? Refusal::kShuttingDown : Refusal::kNoForward,
                       absl::StrCat("nobody here takes offers of ", name));
   }
@@ -213,6 +248,11 @@ std::optional<uint32_t> DataPlane::WorkerWithOffers(const std::string& listener)
   const ForwardConfig& config = *forward->second->config;
   if (config.reverse.empty() || !config.dialer.empty()) return std::nullopt;
   return board_.WorkerWithOffers(config.reverse, static_cast<uint32_t>(context_.directory->worker_count()));
+}
+
+bool DataPlane::IsOfferedElsewhere(const std::string& reverse) {
+  if (context_.directory == nullptr) return false;
+  return board_.WorkerWithOffers(reverse, static_cast<uint32_t>(context_.directory->worker_count())).has_value();
 }
 
 std::optional<uint32_t> DataPlane::WorkerFor(const UdpHub& hub) { return WorkerWithOffers(hub.config().id.name); }
@@ -239,6 +279,7 @@ void DataPlane::LookAtHeld() {
     if (!is_wanted) {
       at->connection.Reset();
     } else if (board_.CountOf(forward->config->reverse) > 0 || context_.now >= at->until) {
+      // A relay that finds none waits a moment at most.
       listener->second->OnHandedOver(std::move(at->connection), at->peer);
     } else if (const std::optional<uint32_t> worker = WorkerWithOffers(at->listener)) {
       context_.directory->HandOver(*worker, listener->second->config()->id, std::move(at->connection), at->peer);
@@ -274,11 +315,11 @@ void DataPlane::UpdateOffers() {
   for (const auto& [name, forward] : forwards_) {
     const ForwardConfig& config = *forward->config;
     const bool is_private = !config.reverse.empty() && !config.dialer.empty();
-    if (!is_private) {
-      offers_.erase(name);
-    } else if (!is_stopping_ && !offers_.contains(name)) {
-      offers_[name] = std::make_unique<ReverseOffers>(context_, static_cast<ReverseOffers::Host&>(*this), *forward,
-                                                      std::max(1u, (config.reverse_parked + workers - 1) / workers));
+    const uint32_t share = std::max(1u, (config.reverse_parked + workers - 1) / workers);
+    const auto known = offers_.find(name);
+    if (known != offers_.end() && (!is_private || !known->second->IsFor(config, share))) offers_.erase(known);
+    if (is_private && !is_stopping_ && !offers_.contains(name)) {
+      offers_[name] = std::make_unique<ReverseOffers>(context_, static_cast<ReverseOffers::Host&>(*this), *forward, share);
     }
   }
   board_.Prune([this](const std::string& reverse) {
@@ -395,10 +436,7 @@ bool DataPlane::CloseUdpFlow(std::string_view id) {
   if (flow == nullptr) return false;
   if (UdpRelay* relay = FindUdpRelay(dispatcher->UserOf(flow->association))) relay->OnFlowEnded(*handle);
   dispatcher->CloseFlow(*handle);
-  SettleDispatcher();
-  for (const auto& [name, listener] : listeners_) {
-    if (listener->hub() != nullptr) listener->hub()->Settle();
-  }
+  SettleDispatchers();
   return true;
 }
 

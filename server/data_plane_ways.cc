@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/frontdoor/text.h"
 #include "server/data_plane.h"
 
 namespace culvert::server {
@@ -16,6 +17,9 @@ Way DataPlane::FindWay(ForwardRuntime& forward, const frontdoor::Request& reques
   const bool is_public = !config.reverse.empty() && config.dialer.empty();
   const bool has_dialer = !config.dialer.empty() && !is_private;
 
+  if (request.destination.host.size() > frontdoor::kMaxHostBytes || config.destination.host.size() > frontdoor::kMaxHostBytes) {
+    return Way::Refused(Refusal::kMalformed, "a host name has at most 255 bytes");
+  }
   Way way;
   way.destination = config.destination;
   const bool is_named = request.addressed_datagrams || (!request.destination.host.empty() && request.destination != config.destination);
@@ -68,9 +72,9 @@ Way DataPlane::FindWay(ForwardRuntime& forward, const frontdoor::Request& reques
   way.dialer = &dialer;
   if (to.transport == Transport::kUdp) {
     if (!is_udp) return Way::Refused(Refusal::kNotSupported, absl::StrCat("dialer/", config.dialer, " carries datagrams, not streams"));
+    if (is_named) return Way::Refused(Refusal::kNotSupported, absl::StrCat("dialer/", config.dialer, " sends to its own targets"));
     way.kind = Way::Kind::kSocket;
     way.destination = dialer.NextTargets().front()->target;
-    way.policy = nullptr;  // a target is ours
     return way;
   }
   if (to.is_addressed) {

@@ -25,7 +25,7 @@ constexpr ptrdiff_t kMaxAddresses = 16;  // of one name
 }  // namespace
 
 Dial::Dial(WorkerContext& context, DialPlan plan, StreamObserver& observer)
-    : context_(context), plan_(std::move(plan)), observer_(observer), timer_(context.timers, *this), name_(context, *this) {
+    : context_(context), plan_(std::move(plan)), observer_(observer), timer_(context.timers, *this), name_(context, *this, plan_.policy != nullptr) {
   if (plan_.dialer != nullptr) plan_.dialer->OnDialBegun();
 }
 

@@ -83,6 +83,10 @@ bool EndpointStream::SendDatagram(ByteView head, ByteView payload) {
   return true;
 }
 
+uint64_t EndpointStream::DroppedDatagrams() const {
+  return is_open_ && driver_.quic() != nullptr ? driver_.quic()->DroppedDatagrams(stream_) : 0;
+}
+
 void EndpointStream::SetDatagramQueue(size_t packets) {
   if (is_open_ && driver_.quic() != nullptr) driver_.quic()->SetDatagramQueue(stream_, packets);
 }

@@ -46,6 +46,7 @@ class EndpointStream final : public ByteStream {
   [[nodiscard]] size_t MaxDatagramBytes() const;
   [[nodiscard]] bool SendDatagram(ByteView head, ByteView payload);
   void SetDatagramQueue(size_t packets);
+  [[nodiscard]] uint64_t DroppedDatagrams() const;
   // nullptr: nobody takes them. Must outlive the stream or be taken off.
   void set_datagram_observer(DatagramObserver* observer) { datagrams_ = observer; }
 

@@ -99,6 +99,7 @@ std::unique_ptr<frontdoor::Door> ListenerRuntime::NewDoor() const {
 
 void ListenerRuntime::Accept(SessionStream accepted) {
   accepted.door = NewDoor();
+  accepted.owner = this;
   host_.OnAccepted(*this, std::move(accepted));
 }
 

@@ -9,7 +9,8 @@ namespace culvert::server {
 
 std::optional<NameRequest::Answer> NameRequest::Start(const std::string& host, Duration max_age) {
   Cancel();
-  if (const auto addresses = context_.resolver->ResolveNow(host, max_age)) return Answer(*addresses);
+  Resolver& resolver = is_foreign_ && context_.foreign_resolver != nullptr ? *context_.foreign_resolver : *context_.resolver;
+  if (const auto addresses = resolver.ResolveNow(host, max_age)) return Answer(*addresses);
   handle_ = context_.name_requests.Emplace(this);
   // The answer comes on another thread: it goes through the mailbox and finds us by handle, if we are still there.
   const auto done = [context = &context_, mailbox = context_.mailbox, handle = handle_](const Answer& answer) {
@@ -21,7 +22,7 @@ std::optional<NameRequest::Answer> NameRequest::Start(const std::string& host, D
       request.owner_.OnResolved(answer);
     }));
   };
-  if (context_.resolver->Resolve(host, done)) return std::nullopt;
+  if (resolver.Resolve(host, done)) return std::nullopt;
   Cancel();
   return Answer(absl::ResourceExhaustedError(absl::StrCat("resolve ", host, ": too many names wait to be resolved")));
 }

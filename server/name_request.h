@@ -26,7 +26,8 @@ class NameRequest {
     ~Owner() = default;
   };
 
-  NameRequest(WorkerContext& context, Owner& owner) : context_(context), owner_(owner) {}
+  // `is_foreign`: somebody else chose the name. Such lookups have threads of their own, so that they hold up none of ours.
+  NameRequest(WorkerContext& context, Owner& owner, bool is_foreign = false) : context_(context), owner_(owner), is_foreign_(is_foreign) {}
   ~NameRequest() { Cancel(); }
   NameRequest(const NameRequest&) = delete;
   NameRequest& operator=(const NameRequest&) = delete;
@@ -40,6 +41,7 @@ class NameRequest {
  private:
   WorkerContext& context_;
   Owner& owner_;
+  const bool is_foreign_;
   SlotHandle handle_;  // in the worker's list
 };
 

@@ -35,9 +35,13 @@ class PacketPort {
   [[nodiscard]] virtual bool Run() { return false; }
   // Ends what it holds: of a tunnel the stream, in order or as an error.
   virtual void End(bool in_order) { static_cast<void>(in_order); }
-  // Datagrams that wait here, and those that had to go because too many did.
+  // Datagrams that wait here.
   [[nodiscard]] virtual size_t waiting() const { return 0; }
-  [[nodiscard]] virtual uint64_t dropped() const { return 0; }
+  // Those that were dropped here, behind Send or before OnPacket, since it was asked last, by reason.
+  struct Drops {
+    uint64_t tunnel_full = 0, malformed = 0, fragmented = 0, foreign_client = 0, truncated = 0, receive_buffer = 0, send_failed = 0;
+  };
+  [[nodiscard]] virtual Drops TakeDrops() { return {}; }
   // What the world sees as the sender; none: not known.
   [[nodiscard]] virtual SocketAddress outside_address() const { return {}; }
 };

@@ -52,6 +52,11 @@ void PrepareProcess() {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
+uint64_t MaxOpenFiles() {
+  rlimit files{};
+  return getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur : 1024;
+}
+
 void BlockStopSignals() {
   const sigset_t set = StopSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);

@@ -13,6 +13,9 @@ namespace culvert::server {
 // Raises the limit of open files to the hard one, forbids core dumps (they would hold seeds), ignores SIGPIPE.
 void PrepareProcess();
 
+// Descriptors that this process may have open.
+uint64_t MaxOpenFiles();
+
 // From now on SIGTERM, SIGINT and the private wake-up signal wait for WaitForSignal, in this thread and all it starts.
 void BlockStopSignals();
 // Waits for the next of them: true for SIGTERM or SIGINT, false for a wake-up.

@@ -17,6 +17,9 @@ namespace culvert::server {
 namespace {
 
 constexpr size_t kDoorPeek = 4096;
+constexpr Duration kOfferWait = std::chrono::seconds(1);
+// How long what a refused peer still sends is taken, so that it gets to read why.
+constexpr Duration kLeaveTime = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -69,6 +72,7 @@ bool Relay::Run() {
   if (phase_ == Phase::kDialling) RunDial();
   if (phase_ == Phase::kWaiting) RunWaiting();
   if (phase_ == Phase::kAnswering) RunAnswering();
+  if (phase_ == Phase::kLeaving) RunLeaving();
   return phase_ == Phase::kPumping && RunPump();
 }
 
@@ -101,10 +105,7 @@ void Relay::RunDoor() {
   timer_.Cancel();
   if (door.state() == frontdoor::Door::State::kRefused) {
     CountRefusal(door.refusal(), absl::StrCat(source(), ": ", door.refusal_message()));
-    static_cast<void>(FlushDoor());
-    near_.stream->Close();
-    phase_ = Phase::kDone;
-    return;
+    return Leave();
   }
   const frontdoor::Request& request = door.request();
   if (!request.reverse.empty() || request.network == frontdoor::Network::kUdp) {
@@ -149,7 +150,8 @@ void Relay::Proceed(const frontdoor::Request& request) {
       return Refuse(way_.refusal, way_.message);
     case Way::Kind::kReverse:
       phase_ = Phase::kWaiting;
-      timer_.Set(context_.now + parties_.forward->config->reverse_wait);
+      // Connections that wait long are held before they become relays; what comes by other ways, or lost a race, waits a moment.
+      timer_.Set(context_.now + std::min(parties_.forward->config->reverse_wait, kOfferWait));
       waiter_.emplace(host_.reverse_board(), way_.reverse, static_cast<ReverseBoard::Waiter::Owner&>(*this));
       return;
     case Way::Kind::kDial:
@@ -294,12 +296,41 @@ void Relay::Refuse(Refusal refusal, const std::string& message) {
   waiter_.reset();
   CountRefusal(refusal, message);
   if (far_.stream != nullptr) far_.stream->Reset(CloseReason::kAborted);
-  phase_ = Phase::kDone;
   if (near_.door != nullptr && near_.door->state() == frontdoor::Door::State::kRequested) {
     near_.door->Answer(refusal, message, {});
-    if (FlushDoor()) return near_.stream->Close();
+    return Leave();
   }
+  phase_ = Phase::kDone;
   near_.stream->Reset(CloseReason::kAborted);
+}
+
+// What was answered must not be lost to what the peer sent meanwhile: closing a socket with unread input resets it.
+void Relay::Leave() {
+  if (!FlushDoor()) {
+    phase_ = Phase::kDone;
+    return near_.stream->Reset(CloseReason::kAborted);
+  }
+  if (!near_.stream->CanHalfClose()) {
+    phase_ = Phase::kDone;
+    return near_.stream->Close();
+  }
+  near_.stream->FinishWriting();
+  phase_ = Phase::kLeaving;
+  timer_.Set(context_.now + kLeaveTime);
+  host_.Schedule(handle_);
+}
+
+void Relay::RunLeaving() {
+  std::array<ByteView, 4> views;
+  while (const size_t count = near_.stream->Peek(kDoorPeek, views)) {
+    size_t size = 0;
+    for (size_t i = 0; i < count; ++i) size += views[i].size();
+    near_.stream->Consume(size);
+  }
+  if (!near_.stream->AtEnd() && !near_.stream->IsBroken()) return;
+  timer_.Cancel();
+  near_.stream->Close();
+  phase_ = Phase::kDone;
 }
 
 // ---- The pump.
@@ -354,6 +385,10 @@ void Relay::OnTimer(TimePoint now) {
     case Phase::kPumping:
       pump_->OnTimer(now);
       break;
+    case Phase::kLeaving:
+      near_.stream->Close();
+      phase_ = Phase::kDone;
+      break;
     case Phase::kDialling:
     case Phase::kDone:
       return;
@@ -368,7 +403,7 @@ void Relay::Account() {
 }
 
 bool Relay::IsQuiet(Duration silence) const {
-  if (phase_ == Phase::kDoor || phase_ == Phase::kWaiting) return true;
+  if (phase_ == Phase::kDoor || phase_ == Phase::kWaiting || phase_ == Phase::kLeaving) return true;
   return pump_ && !pump_->is_stalled() && context_.now - pump_->last_moved() >= silence;
 }
 
@@ -382,7 +417,9 @@ void Relay::Arm() {
 
 void Relay::End(bool in_order) {
   if (phase_ == Phase::kDone) return;
+  const bool is_leaving = phase_ == Phase::kLeaving;
   phase_ = Phase::kDone;
+  if (is_leaving) return near_.stream->Close();  // it was refused and counted
   if (pump_) {
     pump_->End(context_.now, in_order);
     if (far_target_ != nullptr) JudgeTarget();

@@ -78,12 +78,14 @@ class Relay final : private StreamObserver, private TimerHandler, private Revers
     // A far stream with 0-RTT is older than its session's entry.
     return near_.session == handle || far_.session == handle || (far_driver_ == session.driver && far_carrier_ == session.carrier);
   }
+  // Whether one of its streams is of a driver of this listener or dialer.
+  [[nodiscard]] bool IsOwnedBy(const void* owner) const { return near_.owner == owner || far_.owner == owner; }
   [[nodiscard]] StreamSnapshot Snapshot() const;
 
   bool is_scheduled = false;  // the host's
 
  private:
-  enum class Phase : uint8_t { kDoor, kDialling, kWaiting, kAnswering, kPumping, kDone };
+  enum class Phase : uint8_t { kDoor, kDialling, kWaiting, kAnswering, kPumping, kLeaving, kDone };
 
   void OnStreamReady() override { host_.Schedule(handle_); }
   void OnTimer(TimePoint now) override;
@@ -95,6 +97,8 @@ class Relay final : private StreamObserver, private TimerHandler, private Revers
   void RunWaiting();
   void TakeOffer(SessionStream offer);
   void RunAnswering();
+  void Leave();
+  void RunLeaving();
   void BeginPump();
   [[nodiscard]] bool RunPump();
   // Makes a session of what was dialled, and the far stream of it. Over QUIC the pool has done that.

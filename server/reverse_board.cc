@@ -45,17 +45,23 @@ class ReverseBoard::Offered final : private StreamObserver {
 
 ReverseBoard::Waiter::Waiter(ReverseBoard& board, std::string name, Owner& owner)
     : board_(board), name_(std::move(name)), owner_(owner) {
-  board_.waiting_.push_back(this);
+  place_ = board_.waiting_.insert(board_.waiting_.end(), this);
 }
 
-ReverseBoard::Waiter::~Waiter() { board_.waiting_.remove(this); }
+ReverseBoard::Waiter::~Waiter() {
+  board_.waiting_.erase(place_);
+  // It may have been told of an offer that it did not take, or there may be more.
+  board_.WakeNext(name_);
+}
 
 ReverseBoard::ReverseBoard(WorkerContext& context) : context_(context) {}
 
 ReverseBoard::~ReverseBoard() = default;
 
-SessionCounts::Count ReverseBoard::CountFor(const std::string& name, uint32_t worker) const {
-  return context_.session_counts->For("reverse", {name, worker});
+const SessionCounts::Count& ReverseBoard::CountFor(const std::string& name, uint32_t worker) const {
+  SessionCounts::Count& count = counts_[{name, worker}];
+  if (count == nullptr) count = context_.session_counts->For("reverse", {name, worker});
+  return count;
 }
 
 ReverseBoard::Name& ReverseBoard::At(const std::string& name) {
@@ -71,13 +77,17 @@ bool ReverseBoard::Offer(const std::string& name, SessionStream stream) {
   entry.sessions[session].push_back(std::make_unique<Offered>(*this, name, session, std::move(stream)));
   ++entry.count;
   entry.everywhere->store(entry.count, std::memory_order_relaxed);
-  // Who waits longest takes it, from within or a moment later.
+  WakeNext(name);
+  return true;
+}
+
+void ReverseBoard::WakeNext(const std::string& name) {
+  if (CountOf(name) == 0) return;
   for (Waiter* waiter : waiting_) {
     if (waiter->name_ != name) continue;
-    waiter->owner_.OnOffered();
-    break;
+    waiter->owner_.OnOffered();  // it takes it a moment later
+    return;
   }
-  return true;
 }
 
 std::optional<SessionStream> ReverseBoard::Take(const std::string& name) {
@@ -135,6 +145,7 @@ void ReverseBoard::Remove(const std::string& name, uint64_t session, const Offer
 void ReverseBoard::EndAll(const std::string& name) {
   const auto found = names_.find(name);
   if (found == names_.end()) return;
+  std::erase_if(counts_, [&](const auto& entry) { return entry.first.first == name && entry.first.second != context_.index; });
   found->second.sessions.clear();
   found->second.count = 0;
   found->second.everywhere->store(0, std::memory_order_relaxed);

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/session_counts.h"
@@ -44,6 +45,7 @@ class ReverseBoard {
     ReverseBoard& board_;
     const std::string name_;
     Owner& owner_;
+    std::list<Waiter*>::iterator place_;
   };
 
   explicit ReverseBoard(WorkerContext& context);
@@ -79,11 +81,14 @@ class ReverseBoard {
     SessionCounts::Count everywhere;                                    // of this worker, for the others to see
   };
   Name& At(const std::string& name);
-  SessionCounts::Count CountFor(const std::string& name, uint32_t worker) const;
+  // Tells who waits longest, if there is an offer.
+  void WakeNext(const std::string& name);
+  const SessionCounts::Count& CountFor(const std::string& name, uint32_t worker) const;
   void Remove(const std::string& name, uint64_t session, const Offered* offered);
 
   WorkerContext& context_;
   std::map<std::string, Name> names_;
+  mutable std::map<std::pair<std::string, uint32_t>, SessionCounts::Count> counts_;  // by name and worker, so that asking takes no lock
   std::list<Waiter*> waiting_;  // oldest first
 };
 

@@ -32,7 +32,14 @@ struct ReverseOffers::Offer final : private StreamObserver {
 };
 
 ReverseOffers::ReverseOffers(WorkerContext& context, Host& host, ForwardRuntime& forward, uint32_t share)
-    : context_(context), host_(host), forward_(forward), share_(share), timer_(context.timers, *this), wanted_(share) {
+    : context_(context),
+      host_(host),
+      forward_(forward),
+      share_(share),
+      dialer_(forward.config->dialer),
+      reverse_(forward.config->reverse),
+      timer_(context.timers, *this),
+      wanted_(share) {
   look_at_ = context_.now + kLookInterval;
   timer_.Set(context_.now);
 }
@@ -104,6 +111,7 @@ bool ReverseOffers::RunOffer(Offer& offer) {
     auto header = std::make_unique<AddressedStream>(std::move(offer.stream.stream), open);
     offer.header = header.get();
     offer.stream.stream = std::move(header);
+    offer.stream.owner = offer.dialer;
     offer.Watch();
     offer.agree_by = context_.now + kAgreeTimeout;
   }

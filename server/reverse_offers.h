@@ -42,6 +42,10 @@ class ReverseOffers final : private TimerHandler {
   ReverseOffers& operator=(const ReverseOffers&) = delete;
 
   [[nodiscard]] ForwardRuntime& forward() { return forward_; }
+  // Whether it is what the forward wants now.
+  [[nodiscard]] bool IsFor(const ForwardConfig& config, uint32_t share) const {
+    return config.dialer == dialer_ && config.reverse == reverse_ && share == share_;
+  }
   void Run();
   // Ends what is parked and begins nothing any more.
   void Stop();
@@ -63,6 +67,8 @@ class ReverseOffers final : private TimerHandler {
   Host& host_;
   ForwardRuntime& forward_;
   const uint32_t share_;
+  const std::string dialer_;
+  const std::string reverse_;
   Timer timer_;
   std::list<std::unique_ptr<Offer>> offers_;
   Backoff backoff_;

@@ -21,6 +21,7 @@ struct SessionStream {
   SlotHandle session;
   const TlsStream* tls = nullptr;    // `stream`, if it is one
   EndpointStream* quic = nullptr;    // `stream` or what is below it, over QUIC with nothing that seals between
+  const void* owner = nullptr;       // the listener or dialer whose driver it is a stream of; it must not outlive that
   std::unique_ptr<frontdoor::Door> door;  // what the peer is to say first; nullptr: nothing
 };
 

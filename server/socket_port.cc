@@ -30,6 +30,9 @@ absl::StatusOr<std::unique_ptr<SocketPort>> SocketPort::Open(WorkerContext& cont
 
 absl::StatusOr<std::unique_ptr<SocketPort>> SocketPort::OpenAt(WorkerContext& context, Observer& observer, const SocketAddress& local,
                                                                const SocketOptions& options) {
+  if (context.udp_sockets->load(std::memory_order_relaxed) >= context.max_udp_sockets) {
+    return absl::ResourceExhaustedError("too many sockets of UDP flows are open");
+  }
   io::UdpSocketOptions wanted{.bind = local, .socket = ToIoOptions(options), .fragments = true};
   if (wanted.socket.receive_buffer_bytes == 0) wanted.socket.receive_buffer_bytes = kBufferBytes;
   if (wanted.socket.send_buffer_bytes == 0) wanted.socket.send_buffer_bytes = kBufferBytes;
@@ -41,10 +44,13 @@ absl::StatusOr<std::unique_ptr<SocketPort>> SocketPort::OpenAt(WorkerContext& co
 }
 
 SocketPort::SocketPort(WorkerContext& context, Observer& observer, io::UdpSocket socket)
-    : context_(context), observer_(observer), socket_(std::move(socket)) {}
+    : context_(context), observer_(observer), socket_(std::move(socket)) {
+  context_.udp_sockets->fetch_add(1, std::memory_order_relaxed);
+}
 
 SocketPort::~SocketPort() {
-  context_.outbox.Forget(lane_);
+  context_.udp_sockets->fetch_sub(1, std::memory_order_relaxed);
+  context_.outbox.Flush(lane_);
   if (is_watched_) context_.reactor->Remove(socket_.fd());
 }
 
@@ -53,6 +59,16 @@ UdpDrop SocketPort::Send(const dispatch::Destination& address, ByteView payload)
 UdpDrop SocketPort::SendBehind(ByteView head, const SocketAddress& to, ByteView payload) {
   if (to.ip.family() == IpAddress::Family::kNone || (to.ip.is_v6() && !socket_.is_v6())) return UdpDrop::kNoDestination;
   return context_.outbox.Add(lane_, to, head, payload) ? UdpDrop::kNone : UdpDrop::kTooLong;
+}
+
+PacketPort::Drops SocketPort::TakeDrops() {
+  const io::UdpSocket::Counters& kernel = socket_.counters();
+  const Drops all{.truncated = kernel.receive_truncations, .receive_buffer = kernel.kernel_drops, .send_failed = kernel.send_errors()};
+  const Drops fresh{.truncated = all.truncated - told_.truncated,
+                    .receive_buffer = all.receive_buffer - told_.receive_buffer,
+                    .send_failed = all.send_failed - told_.send_failed};
+  told_ = all;
+  return fresh;
 }
 
 void SocketPort::OnIo(uint32_t /*ready*/) {

@@ -32,7 +32,7 @@ class SocketPort final : public PacketPort, private io::IoHandler {
   // The same with bytes of ours before the payload.
   [[nodiscard]] UdpDrop SendBehind(ByteView head, const SocketAddress& to, ByteView payload);
   [[nodiscard]] SocketAddress outside_address() const override { return socket_.local_address(); }
-  [[nodiscard]] uint64_t dropped() const override { return socket_.counters().send_errors() + socket_.counters().kernel_drops; }
+  [[nodiscard]] Drops TakeDrops() override;
 
  private:
   SocketPort(WorkerContext& context, Observer& observer, io::UdpSocket socket);
@@ -42,6 +42,7 @@ class SocketPort final : public PacketPort, private io::IoHandler {
   Observer& observer_;
   io::UdpSocket socket_;
   io::UdpOutbox::Lane lane_{socket_};
+  Drops told_;  // so far
   bool is_watched_ = false;
 };
 

@@ -10,26 +10,26 @@
 namespace culvert::server {
 
 absl::StatusOr<std::unique_ptr<SocksPort>> SocksPort::Open(WorkerContext& context, PacketPort::Observer& observer, TunnelPort::Host& host,
-                                                           SessionStream control, const SocketOptions& options) {
+                                                           SessionStream& control, const SocketOptions& options) {
   const Session* session = context.sessions->Find(control.session);
   if (session == nullptr) return absl::UnavailableError("the client is gone");
   const SocketAddress local{session->local.ip, 0};
-  std::unique_ptr<SocksPort> port(new SocksPort(observer, host, std::move(control), session->remote.ip));
+  std::unique_ptr<SocksPort> port(new SocksPort(observer, host, session->remote.ip));
   CULVERT_ASSIGN_OR_RETURN(port->socket_, SocketPort::OpenAt(context, static_cast<PacketPort::Observer&>(*port), local, options));
+  port->control_ = std::move(control);
+  port->control_.stream->set_observer(port.get());
   // RFC 1928: the client may say where it will send from; zeros mean that it does not know.
   if (const uint16_t said = port->control_.door->request().destination.port; said != 0) port->client_ = {port->client_ip_, said};
   return port;
 }
 
-SocksPort::SocksPort(PacketPort::Observer& observer, TunnelPort::Host& host, SessionStream control, const IpAddress& client)
-    : observer_(observer), host_(host), control_(std::move(control)), client_ip_(client) {
-  control_.stream->set_observer(this);
-}
+SocksPort::SocksPort(PacketPort::Observer& observer, TunnelPort::Host& host, const IpAddress& client)
+    : observer_(observer), host_(host), client_ip_(client) {}
 
 SocksPort::~SocksPort() { End(/*in_order=*/false); }
 
 void SocksPort::End(bool in_order) {
-  if (std::exchange(is_ended_, true)) return;
+  if (std::exchange(is_ended_, true) || control_.stream == nullptr) return;
   if (in_order) {
     control_.stream->Close();
   } else {
@@ -75,7 +75,7 @@ void SocksPort::OnPacket(PacketPort& /*port*/, const dispatch::Destination& from
   // The first datagram says which port of the client it is, where it has not said so itself.
   const bool is_client = from.address.ip == client_ip_ && (client_.port == 0 || client_.port == from.address.port);
   if (!is_client) {
-    ++drops_.foreign;
+    ++drops_.foreign_client;
     return;
   }
   frontdoor::Socks5Datagram datagram;
@@ -99,6 +99,15 @@ void SocksPort::OnPacket(PacketPort& /*port*/, const dispatch::Destination& from
     destination = {{{}, datagram.destination.port}, datagram.destination.host};
   }
   observer_.OnPacket(*this, destination, datagram.payload);
+}
+
+PacketPort::Drops SocksPort::TakeDrops() {
+  Drops drops = socket_->TakeDrops();
+  drops.malformed = drops_.malformed;
+  drops.fragmented = drops_.fragmented;
+  drops.foreign_client = drops_.foreign_client;
+  drops_ = {};
+  return drops;
 }
 
 UdpDrop SocksPort::Send(const dispatch::Destination& source, ByteView payload) {

@@ -15,9 +15,9 @@ namespace culvert::server {
 
 class SocksPort final : public PacketPort, private PacketPort::Observer, private StreamObserver {
  public:
-  // `control`: the TCP connection, its request read. Errors: those of SocketPort.
+  // `control`: the TCP connection, its request read; taken only when it goes well. Errors: those of SocketPort.
   static absl::StatusOr<std::unique_ptr<SocksPort>> Open(WorkerContext& context, PacketPort::Observer& observer, TunnelPort::Host& host,
-                                                         SessionStream control, const SocketOptions& options);
+                                                         SessionStream& control, const SocketOptions& options);
   ~SocksPort() override;
 
   // Tells the client what came of its request.
@@ -26,14 +26,10 @@ class SocksPort final : public PacketPort, private PacketPort::Observer, private
   [[nodiscard]] bool Run() override;
   void End(bool in_order) override;
 
-  // Datagrams that came to the socket and were not passed on, by reason.
-  struct Drops {
-    uint64_t malformed = 0, fragmented = 0, foreign = 0;
-  };
-  [[nodiscard]] Drops TakeDrops() { return std::exchange(drops_, {}); }
+  [[nodiscard]] Drops TakeDrops() override;
 
  private:
-  SocksPort(PacketPort::Observer& observer, TunnelPort::Host& host, SessionStream control, const IpAddress& client);
+  SocksPort(PacketPort::Observer& observer, TunnelPort::Host& host, const IpAddress& client);
   void OnPacket(PacketPort& port, const dispatch::Destination& from, ByteView bytes) override;
   void OnPortEnded(PacketPort& port) override { static_cast<void>(port); }
   void OnStreamReady() override { host_.OnTunnelReady(); }

@@ -45,6 +45,7 @@ void FillSessionCounters(const SessionStats& stats, v1::Counters& counters) {
   counters.set_tx_bytes(stats.tx_bytes);
   counters.set_rx_packets(stats.rx_datagrams);
   counters.set_tx_packets(stats.tx_datagrams);
+  counters.set_rx_dropped(stats.dropped_datagrams);
   counters.set_lost_packets(stats.lost_segments);
   counters.set_retransmitted_packets(stats.retransmitted_segments);
   counters.set_rx_segments(stats.rx_segments);

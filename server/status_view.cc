@@ -98,6 +98,16 @@ class Conditions {
   ConditionMemory& memory_;
 };
 
+// Reasons with a count, by their names.
+template <typename Counts, typename NameOf>
+void FillReasons(const Counts& counts, NameOf name_of, google::protobuf::Map<std::string, uint64_t>& reasons) {
+  for (size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i] > 0) reasons[std::string(name_of(i))] = counts[i];
+  }
+}
+
+std::string_view RefusalNameOf(size_t i) { return RefusalName(static_cast<Refusal>(i)); }
+
 void FillListener(const StatusInputs& inputs, v1::Listener& listener, ConditionMemory& memory) {
   v1::ListenerStatus& status = *listener.mutable_status();
   Conditions conditions(status.mutable_conditions(), listener.metadata().generation(), inputs.now_unix_ns, memory);
@@ -106,6 +116,8 @@ void FillListener(const StatusInputs& inputs, v1::Listener& listener, ConditionM
     const uint64_t count = inputs.counters.dropped[i];
     if (count > 0) (*status.mutable_dropped_datagrams())[std::string(DropReasonName(static_cast<DropReason>(i)))] = count;
   }
+  FillReasons(inputs.counters.udp_dropped, UdpDropName, *status.mutable_dropped_datagrams());
+  FillReasons(inputs.counters.refused, RefusalNameOf, *status.mutable_refused_streams());
   if (inputs.entry->tls != nullptr) *status.mutable_tls() = ToTlsStatus(*inputs.entry->tls, inputs.counters);
   if (inputs.bound == nullptr) {
     status.set_state(v1::STATE_CLOSED);
@@ -182,16 +194,6 @@ void FillDialer(const StatusInputs& inputs, v1::Dialer& dialer, ConditionMemory&
   }
   conditions.AddSecurity(inputs);
 }
-
-// Reasons with a count, by their names.
-template <typename Counts, typename NameOf>
-void FillReasons(const Counts& counts, NameOf name_of, google::protobuf::Map<std::string, uint64_t>& reasons) {
-  for (size_t i = 0; i < counts.size(); ++i) {
-    if (counts[i] > 0) reasons[std::string(name_of(i))] = counts[i];
-  }
-}
-
-std::string_view RefusalNameOf(size_t i) { return RefusalName(static_cast<Refusal>(i)); }
 
 void FillForward(const StatusInputs& inputs, v1::Forward& forward, ConditionMemory& memory) {
   v1::ForwardStatus& status = *forward.mutable_status();

@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kLengthBytes = 2;
 constexpr size_t kMaxFrame = 65'535;
+constexpr size_t kUsualBytes = 1508;  // for each that may wait; of larger ones fewer may
 constexpr size_t kTurnBytes = 256 << 10;  // read in one turn
 
 frontdoor::DatagramAddress ToWire(const dispatch::Destination& address) {
@@ -32,7 +33,7 @@ TunnelPort::TunnelPort(Observer& observer, Host& host, std::unique_ptr<ByteStrea
       header_(header),
       quic_(quic),
       is_addressed_(options.is_addressed),
-      queue_({.packets = options.queue_packets}) {
+      queue_({.packets = options.queue_packets, .bytes = std::max(options.queue_packets * kUsualBytes, 2 * kMaxFrame)}) {
   stream_->set_observer(this);
   if (quic_ != nullptr) {
     quic_->set_datagram_observer(this);
@@ -76,6 +77,13 @@ UdpDrop TunnelPort::Send(const dispatch::Destination& address, ByteView payload)
   return queue_.Push(head_, payload) ? UdpDrop::kNone : UdpDrop::kTunnelFull;
 }
 
+void TunnelPort::WriteFirst(ByteView bytes) {
+  if (is_ended_) return;
+  // As the rest of a frame that has begun, so that all others wait for it.
+  unfinished_.insert(unfinished_.begin(), bytes.begin(), bytes.end());
+  WriteWaiting();
+}
+
 bool TunnelPort::WriteFrame(std::span<const ByteView> parts, size_t size) {
   if (stream_->WritableBytes() == 0) return false;
   size_t written = stream_->Write(parts);
@@ -114,7 +122,8 @@ bool TunnelPort::Run() {
   if (is_ended_) return false;
   if (stream_->IsBroken() || stream_->AtEnd()) {
     // The stream is what holds the flow: with it everything ends.
-    End(/*in_order=*/!stream_->IsBroken());
+    was_broken_ = stream_->IsBroken();
+    End(/*in_order=*/!was_broken_);
     observer_.OnPortEnded(*this);
     return false;
   }

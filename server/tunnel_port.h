@@ -6,7 +6,9 @@
 // Thread: confined to one worker.
 #pragma once
 
+#include <algorithm>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "core/transport/packet_queue.h"
@@ -40,10 +42,16 @@ class TunnelPort final : public PacketPort, private StreamObserver, private Data
   [[nodiscard]] UdpDrop Send(const dispatch::Destination& address, ByteView payload) override;
   [[nodiscard]] bool Run() override;
   [[nodiscard]] size_t waiting() const override { return queue_.size() + (unfinished_.empty() ? 0 : 1); }
-  [[nodiscard]] uint64_t dropped() const override { return queue_.dropped(); }
+  [[nodiscard]] Drops TakeDrops() override {
+    if (quic_ != nullptr && !is_ended_) frames_dropped_ = std::max(frames_dropped_, quic_->DroppedDatagrams());
+    const uint64_t dropped = queue_.dropped() + frames_dropped_;
+    return {.tunnel_full = dropped - std::exchange(drops_told_, dropped), .malformed = std::exchange(malformed_, 0)};
+  }
 
-  // Datagrams from the peer that could not be understood.
-  [[nodiscard]] uint64_t malformed() const { return malformed_; }
+  // Bytes that go before any datagram on the stream.
+  void WriteFirst(ByteView bytes);
+  // The stream did not end in order.
+  [[nodiscard]] bool was_broken() const { return was_broken_; }
   // nullptr: the stream has no header of ours.
   [[nodiscard]] const AddressedStream* header() const { return header_; }
   void End(bool in_order) override;
@@ -71,7 +79,10 @@ class TunnelPort final : public PacketPort, private StreamObserver, private Data
   std::vector<uint8_t> unfinished_;  // what is left of a frame that began
   std::vector<uint8_t> incoming_;    // a frame that has not come whole
   uint64_t malformed_ = 0;
+  uint64_t drops_told_ = 0;
+  uint64_t frames_dropped_ = 0;
   bool is_ended_ = false;
+  bool was_broken_ = false;
 };
 
 }  // namespace culvert::server

@@ -25,15 +25,17 @@ enum class UdpDrop : uint8_t {
   kForeignClient,   // SOCKS5: not from the client the port is for
   kLimit,           // no more sockets, names or flows
   kRefusedSource,   // a source address or port that is never answered
+  kReceiveBuffer,   // the kernel's: we were too slow
+  kSendFailed,      // the kernel did not take it
 };
-inline constexpr size_t kUdpDropCount = static_cast<size_t>(UdpDrop::kRefusedSource) + 1;
+inline constexpr size_t kUdpDropCount = static_cast<size_t>(UdpDrop::kSendFailed) + 1;
 
 // "queue_full"; kNone: empty. Static storage.
 constexpr std::string_view UdpDropName(size_t drop) {
   constexpr std::string_view kNames[kUdpDropCount] = {
       "",        "filtered",       "queue_full",     "hub_full",   "tunnel_full", "too_long",  "truncated",  "denied",
       "resolve_failed", "no_destination", "no_forward", "no_way", "malformed",   "fragmented", "foreign_client", "limit",
-      "refused_source"};
+      "refused_source", "receive_buffer", "send_failed"};
   return drop < kUdpDropCount ? kNames[drop] : std::string_view();
 }
 

@@ -40,7 +40,7 @@ class UdpHub::AnswerPort {
  public:
   AnswerPort(WorkerContext& context, const SocketAddress& from, io::UdpSocket socket)
       : from_(from), context_(context), socket_(std::move(socket)) {}
-  ~AnswerPort() { context_.outbox.Forget(lane_); }
+  ~AnswerPort() { context_.outbox.Flush(lane_); }
   [[nodiscard]] const SocketAddress& from() const { return from_; }
   bool Send(const SocketAddress& client, ByteView payload) { return context_.outbox.Add(lane_, client, {}, payload); }
 
@@ -72,13 +72,14 @@ UdpHub::UdpHub(WorkerContext& context, Host& host, std::shared_ptr<const Listene
 
 UdpHub::~UdpHub() {
   answers_.clear();
-  context_.outbox.Forget(lane_);
+  context_.outbox.Flush(lane_);
   StopReceiving();
 }
 
 void UdpHub::set_config(std::shared_ptr<const ListenerConfig> config) {
   config_ = std::move(config);
   budget_.capacity = Share(config_->hub.capacity, context_);
+  set_max_clients(config_->hub.max_clients);
 }
 
 void UdpHub::StopReceiving() {
@@ -94,7 +95,7 @@ void UdpHub::OnIo(uint32_t /*ready*/) {
   while (received < kReceiveBudget && batch.Receive(socket_)) {
     while (batch.Next(datagram)) {
       ++received;
-      OnDatagram(datagram.peer, datagram.original_destination, datagram.bytes, /*may_hand_over=*/true);
+      OnDatagram(datagram.peer, datagram.original_destination, datagram.bytes, /*is_handed_over=*/false);
     }
     if (!batch.was_full()) break;
   }
@@ -105,13 +106,14 @@ void UdpHub::OnIo(uint32_t /*ready*/) {
 void UdpHub::OnHandedOver(const HandoverBatch& batch) {
   ByteView rest(batch.bytes);
   for (const HandoverBatch::Item& item : batch.items) {
-    OnDatagram(item.peer, {}, rest.first(item.size), /*may_hand_over=*/false);
+    OnDatagram(item.peer, {}, rest.first(item.size), /*is_handed_over=*/true);
     rest = rest.subspan(item.size);
   }
+  if (std::exchange(has_strays_, false)) lost_handovers_ += strays_.Send(config_->id, context_.directory);
   Settle();
 }
 
-void UdpHub::OnDatagram(const SocketAddress& client, const SocketAddress& original, ByteView payload, bool may_hand_over) {
+void UdpHub::OnDatagram(const SocketAddress& client, const SocketAddress& original, ByteView payload, bool is_handed_over) {
   ++rx_datagrams_;
   rx_bytes_ += payload.size();
   const auto drop = [this](UdpDrop reason) { ++tally_.counters.udp_dropped[static_cast<size_t>(reason)]; };
@@ -127,7 +129,7 @@ void UdpHub::OnDatagram(const SocketAddress& client, const SocketAddress& origin
   if (const dispatch::AssociationHandle association = dispatcher_.Find(client); !association.is_null()) {
     relay = host_.FindUdpRelay(dispatcher_.UserOf(association));
   } else {
-    if (may_hand_over && HandOver(client, payload)) return;
+    if (HandOver(client, payload, is_handed_over)) return;
     UdpDrop why = UdpDrop::kNoForward;
     relay = host_.OnNewClient(*this, client, why);
     if (relay == nullptr) return drop(why);
@@ -136,8 +138,16 @@ void UdpHub::OnDatagram(const SocketAddress& client, const SocketAddress& origin
   relay->OnClientPacket(destination, payload);
 }
 
-bool UdpHub::HandOver(const SocketAddress& client, ByteView payload) {
+bool UdpHub::HandOver(const SocketAddress& client, ByteView payload, bool is_handed_over) {
   if (context_.directory == nullptr) return false;
+  if (is_handed_over) {
+    // Whoever gave it to us had reasons that may have gone since: it is passed on to who has an offer, and kept if nobody has.
+    const std::optional<uint32_t> better = host_.WorkerFor(*this);
+    if (!better) return false;
+    strays_.Add(*better, client, Ecn::kNotEct, payload);
+    has_strays_ = true;
+    return true;
+  }
   const auto key = std::pair(client.ip.bytes(), client.port);
   const auto known = elsewhere_.find(key);
   std::optional<uint32_t> worker = known != elsewhere_.end() ? std::optional(known->second) : host_.WorkerFor(*this);
@@ -185,6 +195,8 @@ void UdpHub::OnTimer(TimePoint now) {
   Settle();
 }
 
+void UdpHub::set_max_clients(uint32_t clients) { dispatcher_.set_max_associations(Share(clients, context_)); }
+
 void UdpHub::Settle() {
   while (const auto event = dispatcher_.PollEvent()) {
     if (event->kind == dispatch::UdpDispatcher::Event::Kind::kAssociationEnded) {
@@ -202,7 +214,10 @@ void UdpHub::AddCounters(ObjectCounters& to) const {
   to.tx_datagrams += tx_datagrams_;
   to.tx_datagram_bytes += tx_bytes_;
   to.lost_handovers += lost_handovers_;
-  to.udp_dropped[static_cast<size_t>(UdpDrop::kTruncated)] += socket_.counters().receive_truncations;
+  const io::UdpSocket::Counters& kernel = socket_.counters();
+  to.udp_dropped[static_cast<size_t>(UdpDrop::kTruncated)] += kernel.receive_truncations;
+  to.udp_dropped[static_cast<size_t>(UdpDrop::kReceiveBuffer)] += kernel.kernel_drops;
+  to.udp_dropped[static_cast<size_t>(UdpDrop::kSendFailed)] += kernel.send_errors();
 }
 
 }  // namespace culvert::server

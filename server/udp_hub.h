@@ -68,9 +68,10 @@ class UdpHub final : private io::IoHandler, private TimerHandler {
   UdpHub(WorkerContext& context, Host& host, std::shared_ptr<const ListenerConfig> config, ObjectTally& tally, io::UdpSocket socket);
   void OnIo(uint32_t ready) override;
   void OnTimer(TimePoint now) override;
-  void OnDatagram(const SocketAddress& client, const SocketAddress& original, ByteView payload, bool may_hand_over);
+  void OnDatagram(const SocketAddress& client, const SocketAddress& original, ByteView payload, bool is_handed_over);
   UdpDrop SendTo(const SocketAddress& client, const dispatch::Destination& from, ByteView payload);
-  [[nodiscard]] bool HandOver(const SocketAddress& client, ByteView payload);
+  [[nodiscard]] bool HandOver(const SocketAddress& client, ByteView payload, bool is_handed_over);
+  void set_max_clients(uint32_t clients);
   AnswerPort* AnswerPortAt(const SocketAddress& from);
 
   WorkerContext& context_;

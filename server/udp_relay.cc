@@ -2,6 +2,7 @@
 // datagrams that came before wait. Then FromNear and FromFar carry them. It ends with either port, or when its flows have.
 #include "server/udp_relay.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,10 +16,10 @@
 namespace culvert::server {
 namespace {
 
-// What the owner of the dispatcher's flows keeps in them: whether the destination may be sent to.
-constexpr uint64_t kAdmitted = 1;
-constexpr uint64_t kDenied = 2;
 constexpr size_t kMostWaitingBytes = 1 << 20;
+constexpr Duration kOfferLook = std::chrono::milliseconds(100);  // whether another worker has one
+// A name without address is not asked for again at once, whatever its client does.
+constexpr Duration kFailureTime = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -26,16 +27,23 @@ constexpr size_t kMostWaitingBytes = 1 << 20;
 class UdpRelay::Name final : private NameRequest::Owner {
  public:
   Name(UdpRelay& relay, std::string host, size_t queue_packets)
-      : relay_(relay), host_(std::move(host)), request_(relay.context_, *this), waiting_({queue_packets, kMostWaitingBytes}) {}
+      : relay_(relay),
+        host_(std::move(host)),
+        request_(relay.context_, *this, relay.way_.policy != nullptr),
+        waiting_({queue_packets, kMostWaitingBytes}) {}
   ~Name() { relay_.DropWaiting(waiting_, UdpDrop::kResolveFailed); }
 
   void Send(const dispatch::Destination& destination, ByteView payload) {
-    if (address_ && relay_.context_.now < good_until_) return relay_.ToAddress(&Named(destination.port()), {*address_, destination.port()}, payload);
+    used_at_ = relay_.context_.now;
+    if (relay_.context_.now < good_until_) {
+      if (!address_) return relay_.Drop(UdpDrop::kResolveFailed);
+      return relay_.ToAddress(&Named(destination.port()), {*address_, destination.port()}, payload);
+    }
     relay_.Wait(waiting_, destination, payload);
     if (request_.is_waiting()) return;
     if (const auto answer = request_.Start(host_)) OnResolved(*answer);
   }
-  [[nodiscard]] bool IsOld() const { return !request_.is_waiting() && relay_.context_.now >= good_until_; }
+  [[nodiscard]] TimePoint used_at() const { return used_at_; }
   [[nodiscard]] size_t waiting() const { return waiting_.size(); }
 
  private:
@@ -45,11 +53,11 @@ class UdpRelay::Name final : private NameRequest::Owner {
   }
   void OnResolved(const NameRequest::Answer& answer) override {
     if (!answer.ok()) {
-      // Asked again with the next datagram.
       address_.reset();
+      good_until_ = relay_.context_.now + kFailureTime;
       return relay_.DropWaiting(waiting_, UdpDrop::kResolveFailed);
     }
-    address_ = answer->front();
+    address_ = relay_.PickAddress(*answer);
     good_until_ = relay_.context_.now + kNameTime;
     while (!waiting_.empty()) {
       dispatch::Destination destination;
@@ -67,6 +75,7 @@ class UdpRelay::Name final : private NameRequest::Owner {
   PacketQueue waiting_;
   std::optional<IpAddress> address_;
   TimePoint good_until_{};
+  TimePoint used_at_{};
 };
 
 UdpRelay::UdpRelay(WorkerContext& context, Host& host, Setup setup)
@@ -87,6 +96,7 @@ void UdpRelay::Start(SlotHandle handle, std::unique_ptr<PacketPort> near, std::f
   near_ = std::move(near);
   answer_ = std::move(answer);
   setup_.parties.forward->tally.OnOpened();
+  is_started_ = true;
   OpenWay();
   host_.ScheduleUdp(handle_);
 }
@@ -105,7 +115,8 @@ void UdpRelay::OpenWay() {
       return OpenSocket();
     case Way::Kind::kReverse:
       waiter_.emplace(host_.reverse_board(), way_.reverse, static_cast<ReverseBoard::Waiter::Owner&>(*this));
-      timer_.Set(context_.now + std::max(setup_.parties.forward->config->reverse_wait, Duration(1)));
+      wait_until_ = context_.now + setup_.parties.forward->config->reverse_wait;
+      timer_.Set(std::min(wait_until_, context_.now + kOfferLook));
       return TakeOfferIfAny();
     case Way::Kind::kDial:
       timer_.Set(context_.now + kOpenTimeout);
@@ -117,7 +128,10 @@ void UdpRelay::OpenWay() {
 void UdpRelay::OpenSocket() {
   // What family the destinations are of shows only when they come, unless there is one that is an address.
   IpAddress::Family family = IpAddress::Family::kNone;
-  if (const auto fixed = IpAddress::Parse(way_.destination.host); fixed.ok()) family = fixed->family();
+  if (const auto fixed = IpAddress::Parse(way_.destination.host); fixed.ok()) {
+    fixed_ = SocketAddress{*fixed, way_.destination.port};
+    family = fixed->family();
+  }
   const SocketOptions options = way_.dialer != nullptr ? way_.dialer->config()->socket : SocketOptions();
   auto port = SocketPort::Open(context_, static_cast<PacketPort::Observer&>(*this), family, options);
   if (!port.ok()) {
@@ -172,6 +186,7 @@ void UdpRelay::OnDialled(Dial::Connection connection) {
 
 void UdpRelay::OpenTunnel(SessionStream stream) {
   far_session_ = stream.session;
+  far_owner_ = stream.owner;
   auto addressed = std::make_unique<AddressedStream>(std::move(stream.stream), *way_.open);
   AddressedStream* const header = addressed.get();
   auto tunnel = std::make_unique<TunnelPort>(
@@ -204,7 +219,11 @@ void UdpRelay::LookAtTunnel() {
 void UdpRelay::OnSettled() {
   is_settled_ = true;
   Answer(Refusal::kNone, "");
-  if (setup_.has_client) timer_.Set(context_.now + options_.idle_timeout);
+  if (setup_.has_client) {
+    timer_.Set(context_.now + options_.idle_timeout);
+  } else {
+    timer_.Cancel();
+  }
 }
 
 void UdpRelay::Answer(Refusal refusal, const std::string& message) {
@@ -240,11 +259,7 @@ bool UdpRelay::Run() {
   bool more = near_ != nullptr && near_->Run();
   if (!is_done_ && far_ != nullptr) more |= far_->Run();
   if (is_done_) return false;
-  if (tunnel_ != nullptr) {
-    LookAtTunnel();
-    const uint64_t dropped = tunnel_->dropped();
-    if (dropped > port_drops_seen_) Drop(UdpDrop::kTunnelFull, dropped - std::exchange(port_drops_seen_, dropped));
-  }
+  if (tunnel_ != nullptr) LookAtTunnel();
   return more;
 }
 
@@ -255,7 +270,14 @@ void UdpRelay::OnTimer(TimePoint /*now*/) {
     if (setup_.dispatcher->FlowCountOf(setup_.association) == 0 && queued() == 0) return End();
     return timer_.Set(context_.now + options_.idle_timeout);
   }
-  if (waiter_) return Refuse(Refusal::kNoForward, absl::StrCat("nobody offers ", way_.reverse));
+  if (waiter_) {
+    TakeOfferIfAny();
+    if (!waiter_) return;
+    // The client's next datagram is led there.
+    if (setup_.has_client && host_.IsOfferedElsewhere(way_.reverse)) return End();
+    if (context_.now >= wait_until_) return Refuse(Refusal::kNoForward, absl::StrCat("nobody offers ", way_.reverse));
+    return timer_.Set(std::min(wait_until_, context_.now + kOfferLook));
+  }
   if (dial_) return Refuse(Refusal::kDialFailed, "no session to the far side in time");
   Refuse(Refusal::kDialFailed, "the far side did not answer in time");
 }
@@ -275,10 +297,11 @@ void UdpRelay::End() {
   dial_.reset();
   waiter_.reset();
   DropWaiting(waiting_, UdpDrop::kNoWay);
+  AddDrops();
   ObjectCounters& counters = setup_.parties.forward->tally.counters;
   counters.udp_flows -= setup_.dispatcher->FlowCountOf(setup_.association);
   setup_.dispatcher->Close(setup_.association);
-  setup_.parties.forward->tally.OnClosed();
+  if (is_started_) setup_.parties.forward->tally.OnClosed();
   if (far_ != nullptr) far_->End(/*in_order=*/true);
   if (near_ != nullptr) near_->End(/*in_order=*/true);
   host_.ScheduleUdp(handle_);
@@ -305,6 +328,7 @@ dispatch::FlowHandle UdpRelay::NoteOutgoing(const dispatch::Destination& destina
     ObjectCounters& counters = setup_.parties.forward->tally.counters;
     ++counters.udp_flows;
     ++counters.udp_flows_opened;
+    host_.ScheduleUdp(handle_);  // the dispatcher's owner looks at its timer then
   }
   return flow;
 }
@@ -319,9 +343,9 @@ void UdpRelay::ToTunnel(const dispatch::Destination& destination, ByteView paylo
     const bool is_admitted = way_.policy == nullptr || destination.is_none() ||
                              way_.policy->AllowsNamed({destination.host.empty() ? destination.address.ip.ToString() : std::string(destination.host),
                                                        destination.port()});
-    flow->user = is_admitted ? kAdmitted : kDenied;
+    if (!is_admitted) return Deny(handle, destination.ToString());
   }
-  UdpDrop drop = flow->user == kDenied ? UdpDrop::kDenied : tunnel_->Send(destination, payload);
+  const UdpDrop drop = tunnel_->Send(destination, payload);
   if (drop != UdpDrop::kNone) {
     setup_.dispatcher->OnDropped(handle);
     return Drop(drop);
@@ -334,27 +358,45 @@ UdpRelay::Name* UdpRelay::FindName(const dispatch::Destination& destination) {
   const std::string key(destination.host);
   const auto found = names_.find(key);
   if (found != names_.end()) return found->second.get();
-  if (names_.size() >= kMaxNames) ForgetOldNames();
-  if (names_.size() >= kMaxNames) return nullptr;
+  if (names_.size() >= kMaxNames) {
+    // The one that was used longest ago makes room, with what waits for it.
+    names_.erase(std::ranges::min_element(names_, {}, [](const auto& entry) { return entry.second->used_at(); }));
+  }
   return names_.emplace(key, std::make_unique<Name>(*this, key, options_.queue_packets)).first->second.get();
 }
 
-void UdpRelay::ForgetOldNames() {
-  std::erase_if(names_, [](const auto& entry) { return entry.second->IsOld(); });
+// The first that may be reached, as a name that leads to some that may and some that may not is still good for the former.
+IpAddress UdpRelay::PickAddress(const Resolver::Addresses& addresses) const {
+  if (way_.policy != nullptr) {
+    for (const IpAddress& address : addresses) {
+      // Ports are judged with the flow; here any that the name may have.
+      if (egress::ReachOf(address) == egress::Reach::kOpen) return address;
+    }
+  }
+  return addresses.front();
 }
 
 void UdpRelay::ToSocket(const dispatch::Destination& destination, ByteView payload) {
   if (destination.is_none()) {
     if (way_.destination.host.empty()) return Drop(UdpDrop::kNoDestination);
-    if (const auto fixed = IpAddress::Parse(way_.destination.host); fixed.ok()) {
-      return ToAddress(&way_.destination, {*fixed, way_.destination.port}, payload);
-    }
+    if (fixed_) return ToAddress(&way_.destination, *fixed_, payload);
     return ToSocket({{{}, way_.destination.port}, way_.destination.host}, payload);
   }
   if (destination.host.empty()) return ToAddress(nullptr, destination.address, payload);
   Name* name = FindName(destination);
   if (name == nullptr) return Drop(UdpDrop::kLimit);
   name->Send(destination, payload);
+}
+
+// Judged anew with every datagram: it may be allowed under another name, or later.
+void UdpRelay::Deny(dispatch::FlowHandle flow, const std::string& destination) {
+  ForwardRuntime& forward = *setup_.parties.forward;
+  --forward.tally.counters.udp_flows;
+  setup_.dispatcher->CloseFlow(flow);
+  ++forward.tally.counters.refused[static_cast<size_t>(Refusal::kDestinationDenied)];
+  context_.events.Emit(context_.now, {true, "FlowRefused", "forward/" + forward.config->id.name,
+                                      absl::StrCat("DESTINATION_DENIED: ", destination, " may not be reached from here")});
+  Drop(UdpDrop::kDenied);
 }
 
 bool UdpRelay::Admits(const HostPort& named, const SocketAddress& address) const {
@@ -367,25 +409,16 @@ void UdpRelay::ToAddress(const HostPort* name, const SocketAddress& address, Byt
   dispatch::Flow* flow = setup_.dispatcher->FindFlow(handle);
   if (flow == nullptr) return Drop(UdpDrop::kLimit);
   if (is_new) {
-    flow->user = Admits(name != nullptr ? *name : HostPort{address.ip.ToString(), address.port}, address) ? kAdmitted : kDenied;
-    if (flow->user == kDenied) {
-      ForwardRuntime& forward = *setup_.parties.forward;
-      ++forward.tally.counters.refused[static_cast<size_t>(Refusal::kDestinationDenied)];
-      context_.events.Emit(context_.now, {true, "FlowRefused", "forward/" + forward.config->id.name,
-                                          absl::StrCat("DESTINATION_DENIED: ", address.ToString(), " may not be reached from here")});
-    }
+    if (!Admits(name != nullptr ? *name : HostPort{address.ip.ToString(), address.port}, address)) return Deny(handle, address.ToString());
   }
-  UdpDrop drop = UdpDrop::kDenied;
-  if (flow->user != kDenied) {
-    SocketPort* port = PortFor(handle);
-    if (port == nullptr) {
-      drop = UdpDrop::kLimit;
-    } else if (is_new && setup_.parties.forward->config->proxy_protocol) {
-      const auto source = SocketAddress::Parse(setup_.source);
-      drop = port->SendBehind(ProxyHeader(source.ok() ? *source : SocketAddress(), port->outside_address(), /*is_udp=*/true).view(), address, payload);
-    } else {
-      drop = port->SendBehind({}, address, payload);
-    }
+  UdpDrop drop = UdpDrop::kLimit;
+  if (SocketPort* port = PortFor(handle); port == nullptr) {
+    drop = UdpDrop::kLimit;
+  } else if (is_new && setup_.parties.forward->config->proxy_protocol) {
+    const auto source = SocketAddress::Parse(setup_.source);
+    drop = port->SendBehind(ProxyHeader(source.ok() ? *source : SocketAddress(), port->outside_address(), /*is_udp=*/true).view(), address, payload);
+  } else {
+    drop = port->SendBehind({}, address, payload);
   }
   if (drop != UdpDrop::kNone) {
     setup_.dispatcher->OnDropped(handle);
@@ -450,6 +483,23 @@ void UdpRelay::DropWaiting(PacketQueue& queue, UdpDrop reason) {
   queue.Clear();
 }
 
+void UdpRelay::AddDropsOf(PacketPort& port) {
+  const PacketPort::Drops drops = port.TakeDrops();
+  Drop(UdpDrop::kTunnelFull, drops.tunnel_full);
+  Drop(UdpDrop::kMalformed, drops.malformed);
+  Drop(UdpDrop::kFragmented, drops.fragmented);
+  Drop(UdpDrop::kForeignClient, drops.foreign_client);
+  Drop(UdpDrop::kTruncated, drops.truncated);
+  Drop(UdpDrop::kReceiveBuffer, drops.receive_buffer);
+  Drop(UdpDrop::kSendFailed, drops.send_failed);
+}
+
+void UdpRelay::AddDrops() {
+  if (near_ != nullptr) AddDropsOf(*near_);
+  if (far_ != nullptr) AddDropsOf(*far_);
+  for (const auto& [flow, port] : flow_sockets_) AddDropsOf(*port);
+}
+
 void UdpRelay::Drop(UdpDrop reason, uint64_t count) {
   setup_.parties.forward->tally.counters.udp_dropped[static_cast<size_t>(reason)] += count;
 }
@@ -462,7 +512,10 @@ size_t UdpRelay::queued() const {
 
 void UdpRelay::OnFlowEnded(dispatch::FlowHandle flow) {
   --setup_.parties.forward->tally.counters.udp_flows;
-  flow_sockets_.erase(flow.packed());
+  if (const auto port = flow_sockets_.find(flow.packed()); port != flow_sockets_.end()) {
+    AddDropsOf(*port->second);
+    flow_sockets_.erase(port);
+  }
 }
 
 }  // namespace culvert::server

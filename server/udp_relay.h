@@ -36,6 +36,8 @@ class UdpRelay final : private PacketPort::Observer,
     virtual void ScheduleUdp(SlotHandle relay) = 0;
     virtual Way FindWay(ForwardRuntime& forward, const frontdoor::Request& request, bool is_remote) = 0;
     virtual ReverseBoard& reverse_board() = 0;
+    // Another worker has offers for `reverse`, and this one has none.
+    virtual bool IsOfferedElsewhere(const std::string& reverse) = 0;
 
    protected:
     ~Host() = default;
@@ -53,6 +55,7 @@ class UdpRelay final : private PacketPort::Observer,
     HubBudget* hub = nullptr;                       // outlives it; nullptr: no such limit
     std::string source;                             // ADDRESS:PORT of the client
     SlotHandle session;                             // that brought it in; null: none
+    const void* owner = nullptr;                    // see SessionStream; of the near end
     frontdoor::Request request;                     // what it wants; network kUdp
     bool is_remote = false;                         // another daemon asks
   };
@@ -75,6 +78,8 @@ class UdpRelay final : private PacketPort::Observer,
   [[nodiscard]] bool Run();
   void End();
   [[nodiscard]] bool is_done() const { return is_done_; }
+  // Accounts for what its ports dropped so far.
+  void AddDrops();
   // The dispatcher says that a flow ended.
   void OnFlowEnded(dispatch::FlowHandle flow);
 
@@ -84,6 +89,7 @@ class UdpRelay final : private PacketPort::Observer,
   [[nodiscard]] bool Uses(SlotHandle handle, const Session& session) const {
     return setup_.session == handle || far_session_ == handle || (far_driver_ != nullptr && far_driver_ == session.driver && far_carrier_ == session.carrier);
   }
+  [[nodiscard]] bool IsOwnedBy(const void* owner) const { return setup_.owner == owner || far_owner_ == owner; }
   [[nodiscard]] size_t queued() const;
   [[nodiscard]] SocketAddress outside() const { return far_ != nullptr ? far_->outside_address() : SocketAddress(); }
   [[nodiscard]] const std::string& source() const { return setup_.source; }
@@ -109,10 +115,12 @@ class UdpRelay final : private PacketPort::Observer,
   void ToSocket(const dispatch::Destination& destination, ByteView payload);
   void ToAddress(const HostPort* name, const SocketAddress& address, ByteView payload);
   [[nodiscard]] dispatch::FlowHandle NoteOutgoing(const dispatch::Destination& destination, size_t bytes, bool& is_new);
+  void Deny(dispatch::FlowHandle flow, const std::string& destination);
   [[nodiscard]] bool Admits(const HostPort& named, const SocketAddress& address) const;
   void Wait(PacketQueue& queue, const dispatch::Destination& destination, ByteView payload);
   void SendWaiting();
   void DropWaiting(PacketQueue& queue, UdpDrop reason);
+  void AddDropsOf(PacketPort& port);
   void Drop(UdpDrop reason, uint64_t count = 1);
 
   void OpenWay();
@@ -126,7 +134,7 @@ class UdpRelay final : private PacketPort::Observer,
   void Refuse(Refusal refusal, const std::string& message);
   void Answer(Refusal refusal, const std::string& message);
   Name* FindName(const dispatch::Destination& destination);
-  void ForgetOldNames();
+  [[nodiscard]] IpAddress PickAddress(const Resolver::Addresses& addresses) const;
 
   WorkerContext& context_;
   Host& host_;
@@ -140,15 +148,18 @@ class UdpRelay final : private PacketPort::Observer,
   SocketPort* socket_ = nullptr;        // likewise
   std::map<uint64_t, std::unique_ptr<SocketPort>> flow_sockets_;  // v2ray's way: one for each destination, by packed flow
   SlotHandle far_session_;
+  const void* far_owner_ = nullptr;
   const EndpointDriver* far_driver_ = nullptr;
   SessionHandle far_carrier_;
   Way way_;
+  std::optional<SocketAddress> fixed_;  // way_.destination, where that is an address
   std::optional<Dial> dial_;
   std::optional<ReverseBoard::Waiter> waiter_;
+  TimePoint wait_until_{};              // for an offer
   PacketQueue waiting_;                 // until the way is open, each behind its destination
   std::map<std::string, std::unique_ptr<Name>> names_;  // by name and port
   std::function<void(Refusal, const std::string&)> answer_;
-  uint64_t port_drops_seen_ = 0;
+  bool is_started_ = false;
   bool is_ready_ = false;    // datagrams may be sent on
   bool is_settled_ = false;  // and the far side has agreed
   bool is_done_ = false;

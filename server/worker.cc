@@ -14,6 +14,7 @@
 #include "core/crypto/system_random.h"
 #include "core/io/monotonic_clock.h"
 #include "server/data_plane.h"
+#include "server/session_counts.h"
 #include "server/worker_context.h"
 #include "server/worker_directory.h"
 
@@ -28,7 +29,10 @@ class Worker final : public WorkerControl, private io::IoHandler {
   explicit Worker(const WorkerOptions& options) {
     context_.index = options.index;
     context_.resolver = options.resolver;
+    context_.foreign_resolver = options.foreign_resolver;
     context_.session_counts = options.session_counts;
+    if (options.session_counts != nullptr) context_.udp_sockets = options.session_counts->For("udp sockets", {});
+    context_.max_udp_sockets = options.max_udp_sockets;
     context_.directory = options.directory;
     context_.events.Open(options.on_event);
     context_.random = &random_;

@@ -185,7 +185,10 @@ class WorkerDirectory;
 struct WorkerOptions {
   uint32_t index = 0;
   Resolver* resolver = nullptr;             // this and the next must outlive the worker
+  Resolver* foreign_resolver = nullptr;     // of names that somebody else chose; nullptr: the same; outlives the worker too
   SessionCounts* session_counts = nullptr;
+  // Sockets of UDP flows, all workers together.
+  uint64_t max_udp_sockets = 65536;
   // Through which workers hand datagrams to each other: one for all of them, outlives them. nullptr: for a single worker.
   WorkerDirectory* directory = nullptr;
   // Told what happens, on the worker's thread. Empty: nobody listens.

@@ -2,6 +2,7 @@
 // Thread: confined to one worker, except the mailbox.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -31,6 +32,7 @@ struct WorkerContext {
   std::shared_ptr<io::Mailbox> mailbox;  // shared with name lookups that may outlive the worker
   RandomSource* random = nullptr;
   Resolver* resolver = nullptr;
+  Resolver* foreign_resolver = nullptr;          // of names that others chose; nullptr: the same
   SessionCounts* session_counts = nullptr;
   WorkerDirectory* directory = nullptr;          // of the other workers; nullptr: there are none
   TimePoint now{};
@@ -39,6 +41,9 @@ struct WorkerContext {
   std::vector<EndpointDriver*> dirty_drivers;    // to be settled in this iteration
   SlotMap<NameRequest*> name_requests;           // who waits for an answer of the resolver
   TlsHandshake::TurnQueue handshakes;
+  // Sockets of UDP flows, all workers together, and how many there may be (reliability T40: half of the descriptors).
+  std::shared_ptr<std::atomic<uint64_t>> udp_sockets = std::make_shared<std::atomic<uint64_t>>(0);
+  uint64_t max_udp_sockets = 65536;
   EventSink events;
   std::shared_ptr<const std::vector<SocketAddress>> own_addresses = std::make_shared<std::vector<SocketAddress>>();  // where the daemon listens
   io::UdpOutbox outbox;                          // of plain UDP sockets; sent at the end of an iteration

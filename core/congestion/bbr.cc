@@ -25,7 +25,11 @@ constexpr uint32_t kRoundsWithoutGrowth = 3;
 constexpr double kHeavyLoss = 0.3;
 constexpr uint64_t kHeavyLossDatagrams = 16;
 constexpr Duration kMinRttLifetime = std::chrono::seconds(10);
-constexpr Duration kProbeRttTime = std::chrono::milliseconds(200);
+// How long the pipe is kept half empty to look at the round trip: long enough that flows that share it do so at one time, but where a round
+// trip takes less than 10 ms so long a pause would cost more than it shows, and datagrams do not wait.
+constexpr Duration kMostProbeRttTime = std::chrono::milliseconds(200);
+constexpr Duration kLeastProbeRttTime = std::chrono::milliseconds(10);
+constexpr int kProbeRttRounds = 20;
 // Slightly below the estimate, so that what the estimate is too high by does not pile up (section 4.2.1 of the draft's successor).
 constexpr double kPacingMargin = 0.99;
 // At the estimate, while a queue stands that we may have made. One that outlasts a cycle shows that the estimate is too high:
@@ -34,6 +38,12 @@ constexpr double kQueueGain = 0.95;
 constexpr double kQueueStep = 0.02;
 constexpr double kQueueGainFloor = 0.8;
 constexpr uint32_t kPatientRounds = 8;
+// A sender that has less to send than the path takes does not learn how much that is. What it sends at a time may go faster than what it
+// has sent so far: else a backlog, once there is one, would stay.
+constexpr double kApplicationLimitedGain = 1.25;
+// How long the best bandwidth of the last round trips is believed: ten of them, but where they take less than a millisecond that is less
+// than a receiver may be kept from its processor, and its silence says nothing of the path.
+constexpr Duration kLeastFilterRound = std::chrono::milliseconds(10);
 // More than this is no path we want to fill against its losses.
 constexpr double kMaxLossRate = 0.25;
 constexpr double kForgetting = 0.125;  // per round trip
@@ -86,6 +96,7 @@ void Bbr::UpdatePacing() {
   } else {
     // The bandwidth is what arrives. To keep the path full, what it loses has to be sent on top.
     gain /= 1 - loss_rate_;
+    if (is_application_limited_ && phase_ == Phase::kProbeBandwidth) gain = std::max(gain, kApplicationLimitedGain);
   }
   const uint64_t rate = static_cast<uint64_t>(gain * static_cast<double>(bandwidth_.Best()));
   // The first samples are of a sender that hardly began: they may raise the rate, not lower it.
@@ -148,6 +159,10 @@ void Bbr::UpdateRound(TimePoint now, const AckInfo& info) {
   round_had_timeout_ = false;
   ++round_;
   round_started_ = true;
+  if (now - filter_round_at_ >= kLeastFilterRound) {
+    ++filter_round_;
+    filter_round_at_ = now;
+  }
   queue_.OnRoundEnd(min_rtt_);
   rounds_marked_ = std::exchange(round_is_marked_, false) ? rounds_marked_ + 1 : 0;
   if (!queue_.stands() && !queue_.is_building()) LearnLossRate(static_cast<double>(round_lost_bytes_), static_cast<double>(total));
@@ -170,9 +185,10 @@ void Bbr::LearnLossRate(double lost, double total) {
 
 void Bbr::UpdateBandwidth(const AckInfo& info) {
   if (!info.rate.is_valid) return;
+  is_application_limited_ = info.rate.application_limited;
   // A sample of a sender with nothing to send counts only when it shows more than we knew.
   if (info.rate.application_limited && info.rate.bytes_per_second < bandwidth_.Best()) return;
-  bandwidth_.Update(info.rate.bytes_per_second, round_);
+  bandwidth_.Update(info.rate.bytes_per_second, filter_round_);
 }
 
 void Bbr::UpdateAggregation(TimePoint now, const AckInfo& info) {
@@ -274,7 +290,7 @@ void Bbr::UpdateMinRtt(TimePoint now, const AckInfo& info) {
   if (phase_ != Phase::kProbeRtt) return;
   if (!probe_rtt_reached_ && info.bytes_in_flight <= window_bytes()) {
     probe_rtt_reached_ = true;
-    probe_rtt_until_ = now + std::max(kProbeRttTime, min_rtt_);
+    probe_rtt_until_ = now + std::max(std::clamp(kProbeRttRounds * min_rtt_, kLeastProbeRttTime, kMostProbeRttTime), min_rtt_);
   }
   if (probe_rtt_reached_ && now >= probe_rtt_until_) {
     min_rtt_at_ = now;

@@ -82,6 +82,9 @@ class Bbr final : public CongestionController {
   double remembered_bytes_ = 0;
   double held_back_lost_bytes_ = 0;
   double held_back_bytes_ = 0;
+  uint32_t filter_round_ = 0;   // round trips, but none shorter than kLeastFilterRound
+  TimePoint filter_round_at_{};
+  bool is_application_limited_ = false;  // as of the last sample
   double loss_rate_ = 0;
   QueueSignal queue_;
 

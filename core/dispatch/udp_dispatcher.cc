@@ -52,6 +52,12 @@ FlowHandle UdpDispatcher::FindFlow(AssociationHandle handle, const Destination& 
   return flow != nullptr && Matches(*flow, handle, destination) ? found->second : FlowHandle{};
 }
 
+// Datagrams mostly follow one another in one flow, and comparing is cheaper than a keyed hash.
+FlowHandle UdpDispatcher::FindNewest(AssociationHandle handle, const Association& association, const Destination& destination) {
+  const Flow* flow = flows_.Find(association.newest);
+  return flow != nullptr && Matches(*flow, handle, destination) ? association.newest : FlowHandle{};
+}
+
 // ---- Associations.
 
 AssociationHandle UdpDispatcher::Find(const SocketAddress& client) const {
@@ -132,12 +138,15 @@ FlowHandle UdpDispatcher::OnOutgoing(TimePoint now, AssociationHandle handle, co
   if (is_new != nullptr) *is_new = false;
   Association* association = associations_.Find(handle);
   if (association == nullptr || destination.host.size() > kMostHostBytes) return {};
-  const uint64_t key = KeyOf(handle, destination);
-  FlowHandle flow_handle = FindFlow(handle, destination, key);
+  FlowHandle flow_handle = FindNewest(handle, *association, destination);
   if (flow_handle.is_null()) {
-    if (by_key_.contains(key)) return {};  // a collision of 64 secret bits
-    flow_handle = Begin(now, handle, *association, destination, key);
-    if (is_new != nullptr) *is_new = true;
+    const uint64_t key = KeyOf(handle, destination);
+    flow_handle = FindFlow(handle, destination, key);
+    if (flow_handle.is_null()) {
+      if (by_key_.contains(key)) return {};  // a collision of 64 secret bits
+      flow_handle = Begin(now, handle, *association, destination, key);
+      if (is_new != nullptr) *is_new = true;
+    }
   }
   Flow& flow = *flows_.Find(flow_handle);
   Touch(now, flow_handle, flow, *association, /*is_reply=*/false);
@@ -149,7 +158,8 @@ FlowHandle UdpDispatcher::OnOutgoing(TimePoint now, AssociationHandle handle, co
 FlowHandle UdpDispatcher::OnIncoming(TimePoint now, AssociationHandle handle, const Destination& source, size_t bytes, bool is_judged) {
   Association* association = associations_.Find(handle);
   if (association == nullptr) return {};
-  FlowHandle flow_handle = FindFlow(handle, source, KeyOf(handle, source));
+  FlowHandle flow_handle = FindNewest(handle, *association, source);
+  if (flow_handle.is_null()) flow_handle = FindFlow(handle, source, KeyOf(handle, source));
   if (flow_handle.is_null() && (is_judged || association->rules.is_endpoint_independent)) flow_handle = association->newest;
   Flow* flow = flows_.Find(flow_handle);
   if (flow == nullptr) {

@@ -104,6 +104,9 @@ class UdpDispatcher {
 
   UdpDispatcher(const Options& options, RandomSource& random) : options_(options), hash_(random) {}
 
+  // What is more than that goes as others come.
+  void set_max_associations(uint32_t clients) { options_.max_associations = clients; }
+
   // ---- Associations.
   // The association of a client; null: none.
   [[nodiscard]] AssociationHandle Find(const SocketAddress& client) const;
@@ -165,6 +168,7 @@ class UdpDispatcher {
 
   [[nodiscard]] uint64_t KeyOf(AssociationHandle association, const Destination& destination) const;
   [[nodiscard]] FlowHandle FindFlow(AssociationHandle handle, const Destination& destination, uint64_t key);
+  [[nodiscard]] FlowHandle FindNewest(AssociationHandle handle, const Association& association, const Destination& destination);
   FlowHandle Begin(TimePoint now, AssociationHandle handle, Association& association, const Destination& destination, uint64_t key);
   void Touch(TimePoint now, FlowHandle handle, Flow& flow, Association& association, bool is_reply);
   void End(FlowHandle handle, EndReason reason, bool tells);
@@ -174,7 +178,7 @@ class UdpDispatcher {
   void EvictClient();
   static bool Matches(const Flow& flow, AssociationHandle association, const Destination& destination);
 
-  const Options options_;
+  Options options_;
   const KeyedHash hash_;
   SlotMap<Association> associations_;
   SlotMap<Flow> flows_;

@@ -20,8 +20,8 @@ namespace {
 constexpr size_t kMaxMessages = 64;           // of one sendmmsg
 constexpr size_t kMaxTrainDatagrams = 64;     // UDP_MAX_SEGMENTS of Linux before 6.9
 constexpr size_t kMaxTrainBytes = 65'000;     // below what IP can carry, headers included
-// Longer ones need fragments, which trains do not get.
-constexpr size_t kMaxInTrain = 1472;
+// Longer ones may need fragments, which trains do not get: a payload of IPv6 over Ethernet.
+constexpr size_t kMaxInTrain = 1452;
 
 }  // namespace
 
@@ -64,7 +64,9 @@ bool UdpOutbox::Add(Lane& lane, const SocketAddress& peer, ByteView head, ByteVi
   return true;
 }
 
-void UdpOutbox::Forget(Lane& lane) {
+void UdpOutbox::Flush(Lane& lane) {
+  if (lane.first_ == kNone) return;
+  Send(lane);
   lane.first_ = lane.last_ = kNone;
   std::erase(lanes_, &lane);
 }
@@ -147,8 +149,12 @@ void UdpOutbox::Send(Lane& lane) {
       continue;
     }
     splits_next = false;
-    CountSendFailure(counters, errno, messages_->datagrams[0]);
+    const int error_number = errno;
+    CountSendFailure(counters, error_number, messages_->datagrams[0]);
     at = messages_->next[0];
+    if (error_number != EAGAIN) continue;
+    // The socket's buffer is full: the others would fare no better.
+    for (; at != kNone; at = items_[at].next) CountSendFailure(counters, error_number, 1);
   }
 }
 

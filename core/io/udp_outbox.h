@@ -22,7 +22,7 @@ class UdpOutbox {
   static constexpr size_t kMaxDatagrams = 4096;
   static constexpr size_t kMaxPayload = 65'507;
 
-  // What waits of one socket. Must be empty (Flush, or Forget) when the socket goes.
+  // What waits of one socket. Must be flushed before the socket goes.
   class Lane {
    public:
     explicit Lane(UdpSocket& socket) : socket_(&socket) {}
@@ -45,8 +45,8 @@ class UdpOutbox {
   // False: it is longer than kMaxPayload.
   bool Add(Lane& lane, const SocketAddress& peer, ByteView head, ByteView payload);
   void Flush();
-  // Drops what waits of a socket.
-  void Forget(Lane& lane);
+  // Sends what waits of one socket, which may go then.
+  void Flush(Lane& lane);
   [[nodiscard]] bool is_empty() const { return lanes_.empty(); }
 
  private:

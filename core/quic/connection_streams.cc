@@ -188,6 +188,7 @@ void Connection::EndStreams(CloseReason reason) {
   std::map<int64_t, Stream*> ending;
   ending.swap(streams_);
   send_queue_.clear();
+  datagram_streams_.clear();
   blocked_streams_ = 0;
   unsent_bytes_ = held_bytes_ = 0;
   // What came whole can still be read. Such a stream is told closed when it was, like those that were over before.
@@ -199,6 +200,7 @@ void Connection::EndStreams(CloseReason reason) {
     stream->is_over = true;
     stream->is_queued = stream->is_blocked = false;
     stream->sending.Clear();
+    stream->datagrams.Clear();
     if (stream->fin_received && !stream->receiving.empty() && !stream->is_released && !stream->is_reset) {
       stream->close_reason = reason;
       finished_[id] = stream;

@@ -113,6 +113,8 @@ class Endpoint : public culvert::Endpoint {
   [[nodiscard]] virtual size_t MaxDatagramBytes(StreamHandle stream) const = 0;  // 0: the peer takes none
   // How many may wait for a stream, kept until it ends. Default: 256.
   virtual void SetDatagramQueue(StreamHandle stream, size_t packets) = 0;
+  // Those that had to make room, so far.
+  [[nodiscard]] virtual uint64_t DroppedDatagrams(StreamHandle stream) const = 0;
   // The oldest received datagram and its stream; false: none. The view is good until the next call for this session.
   [[nodiscard]] virtual bool TakeDatagram(SessionHandle session, StreamHandle& stream, ByteView& bytes) = 0;
 

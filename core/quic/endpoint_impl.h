@@ -68,6 +68,7 @@ class EndpointImpl final : public Endpoint, private ConnectionHost {
   [[nodiscard]] bool SendDatagram(StreamHandle stream, ByteView head, ByteView payload) override;
   [[nodiscard]] size_t MaxDatagramBytes(StreamHandle stream) const override;
   void SetDatagramQueue(StreamHandle stream, size_t packets) override;
+  [[nodiscard]] uint64_t DroppedDatagrams(StreamHandle stream) const override;
   [[nodiscard]] bool TakeDatagram(SessionHandle session, StreamHandle& stream, ByteView& bytes) override;
   void SetServerTls(std::shared_ptr<const tls::TlsContext> tls) override { options_.server_tls = std::move(tls); }
   [[nodiscard]] Handover TakeHandover() override { return std::exchange(handover_, {}); }

@@ -92,7 +92,14 @@ size_t EndpointImpl::MaxDatagramBytes(StreamHandle handle) const {
 
 void EndpointImpl::SetDatagramQueue(StreamHandle handle, size_t packets) {
   Stream* stream = streams_.Find(handle);
-  if (stream != nullptr) stream->datagrams.set_limits({.packets = packets});
+  // A frame is never longer than a packet: so many bytes let as many wait as were asked for.
+  constexpr size_t kMostFrame = 1500;
+  if (stream != nullptr) stream->datagrams.set_limits({.packets = packets, .bytes = packets * (kMostFrame + PacketQueue::kOverhead)});
+}
+
+uint64_t EndpointImpl::DroppedDatagrams(StreamHandle handle) const {
+  const Stream* stream = streams_.Find(handle);
+  return stream != nullptr ? stream->datagrams.dropped() : 0;
 }
 
 bool EndpointImpl::TakeDatagram(SessionHandle session, StreamHandle& stream, ByteView& bytes) {

@@ -126,6 +126,7 @@ class ScriptedQuic final : public quic::Endpoint {
   bool SendDatagram(StreamHandle, ByteView, ByteView) override { return false; }
   size_t MaxDatagramBytes(StreamHandle) const override { return 0; }
   void SetDatagramQueue(StreamHandle, size_t) override {}
+  uint64_t DroppedDatagrams(StreamHandle) const override { return 0; }
   bool TakeDatagram(SessionHandle, StreamHandle&, ByteView&) override { return false; }
   void SetServerTls(std::shared_ptr<const tls::TlsContext>) override {}
   quic::Handover TakeHandover() override { return {}; }
