@@ -18,65 +18,8 @@ namespace {
 
 constexpr size_t kMostWaitingBytes = 1 << 20;
 constexpr Duration kOfferLook = std::chrono::milliseconds(100);  // whether another worker has one
-// A name without address is not asked for again at once, whatever its client does.
-constexpr Duration kFailureTime = std::chrono::seconds(2);
 
 }  // namespace
-
-// A name that the client sends to, and what waits for its address.
-class UdpRelay::Name final : private NameRequest::Owner {
- public:
-  Name(UdpRelay& relay, std::string host, size_t queue_packets)
-      : relay_(relay),
-        host_(std::move(host)),
-        request_(relay.context_, *this, relay.way_.policy != nullptr),
-        waiting_({queue_packets, kMostWaitingBytes}) {}
-  ~Name() { relay_.DropWaiting(waiting_, UdpDrop::kResolveFailed); }
-
-  void Send(const dispatch::Destination& destination, ByteView payload) {
-    used_at_ = relay_.context_.now;
-    if (relay_.context_.now < good_until_) {
-      if (!address_) return relay_.Drop(UdpDrop::kResolveFailed);
-      return relay_.ToAddress(&Named(destination.port()), {*address_, destination.port()}, payload);
-    }
-    relay_.Wait(waiting_, destination, payload);
-    if (request_.is_waiting()) return;
-    if (const auto answer = request_.Start(host_)) OnResolved(*answer);
-  }
-  [[nodiscard]] TimePoint used_at() const { return used_at_; }
-  [[nodiscard]] size_t waiting() const { return waiting_.size(); }
-
- private:
-  const HostPort& Named(uint16_t port) {
-    if (named_.port != port || named_.host.empty()) named_ = {host_, port};
-    return named_;
-  }
-  void OnResolved(const NameRequest::Answer& answer) override {
-    if (!answer.ok()) {
-      address_.reset();
-      good_until_ = relay_.context_.now + kFailureTime;
-      return relay_.DropWaiting(waiting_, UdpDrop::kResolveFailed);
-    }
-    address_ = relay_.PickAddress(*answer);
-    good_until_ = relay_.context_.now + kNameTime;
-    while (!waiting_.empty()) {
-      dispatch::Destination destination;
-      const ByteView payload = dispatch::PackedDestination::Split(waiting_.front(), destination);
-      relay_.ToAddress(&Named(destination.port()), {*address_, destination.port()}, payload);
-      waiting_.Pop();
-      if (relay_.setup_.hub != nullptr) --relay_.setup_.hub->waiting;
-    }
-  }
-
-  UdpRelay& relay_;
-  const std::string host_;
-  HostPort named_;
-  NameRequest request_;
-  PacketQueue waiting_;
-  std::optional<IpAddress> address_;
-  TimePoint good_until_{};
-  TimePoint used_at_{};
-};
 
 UdpRelay::UdpRelay(WorkerContext& context, Host& host, Setup setup)
     : context_(context),
@@ -353,7 +296,7 @@ void UdpRelay::ToTunnel(const dispatch::Destination& destination, ByteView paylo
   setup_.parties.forward->tally.counters.rx_bytes += payload.size();
 }
 
-UdpRelay::Name* UdpRelay::FindName(const dispatch::Destination& destination) {
+UdpName* UdpRelay::FindName(const dispatch::Destination& destination) {
   // Looked up for every datagram: the key is kept, so that it costs no allocation once it is as long as it gets.
   const std::string key(destination.host);
   const auto found = names_.find(key);
@@ -362,7 +305,9 @@ UdpRelay::Name* UdpRelay::FindName(const dispatch::Destination& destination) {
     // The one that was used longest ago makes room, with what waits for it.
     names_.erase(std::ranges::min_element(names_, {}, [](const auto& entry) { return entry.second->used_at(); }));
   }
-  return names_.emplace(key, std::make_unique<Name>(*this, key, options_.queue_packets)).first->second.get();
+  return names_
+      .emplace(key, std::make_unique<UdpName>(context_, static_cast<UdpName::Owner&>(*this), key, options_.queue_packets, way_.policy != nullptr))
+      .first->second.get();
 }
 
 // The first that may be reached, as a name that leads to some that may and some that may not is still good for the former.
@@ -383,7 +328,7 @@ void UdpRelay::ToSocket(const dispatch::Destination& destination, ByteView paylo
     return ToSocket({{{}, way_.destination.port}, way_.destination.host}, payload);
   }
   if (destination.host.empty()) return ToAddress(nullptr, destination.address, payload);
-  Name* name = FindName(destination);
+  UdpName* name = FindName(destination);
   if (name == nullptr) return Drop(UdpDrop::kLimit);
   name->Send(destination, payload);
 }
@@ -454,8 +399,7 @@ void UdpRelay::Wait(PacketQueue& queue, const dispatch::Destination& destination
   HubBudget* hub = setup_.hub;
   if (hub != nullptr && hub->waiting >= hub->capacity) {
     if (queue.empty()) return Drop(UdpDrop::kHubFull);
-    queue.Pop();
-    --hub->waiting;
+    PopWaiting(queue);
     Drop(UdpDrop::kHubFull);
   }
   const size_t before = queue.size();
@@ -471,9 +415,13 @@ void UdpRelay::SendWaiting() {
     const ByteView payload = dispatch::PackedDestination::Split(waiting_.front(), destination);
     FromNear(destination, payload);
     if (waiting_.empty()) return;  // it ended, and dropped them
-    waiting_.Pop();
-    if (setup_.hub != nullptr) --setup_.hub->waiting;
+    PopWaiting(waiting_);
   }
+}
+
+void UdpRelay::PopWaiting(PacketQueue& queue) {
+  queue.Pop();
+  if (setup_.hub != nullptr) --setup_.hub->waiting;
 }
 
 void UdpRelay::DropWaiting(PacketQueue& queue, UdpDrop reason) {

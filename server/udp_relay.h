@@ -17,6 +17,7 @@
 #include "server/relay.h"
 #include "server/socket_port.h"
 #include "server/tunnel_port.h"
+#include "server/udp_name.h"
 
 namespace culvert::server {
 
@@ -24,10 +25,10 @@ class UdpRelay final : private PacketPort::Observer,
                        private TunnelPort::Host,
                        private StreamObserver,
                        private TimerHandler,
-                       private ReverseBoard::Waiter::Owner {
+                       private ReverseBoard::Waiter::Owner,
+                       private UdpName::Owner {
  public:
   static constexpr size_t kMaxNames = 64;  // that a client has resolved at a time
-  static constexpr Duration kNameTime = std::chrono::seconds(30);
   // How long the first way may take to open before what waits is dropped.
   static constexpr Duration kOpenTimeout = std::chrono::seconds(10);
 
@@ -99,8 +100,6 @@ class UdpRelay final : private PacketPort::Observer,
   bool is_scheduled = false;  // the host's
 
  private:
-  class Name;
-
   // PacketPort::Observer.
   void OnPacket(PacketPort& port, const dispatch::Destination& address, ByteView payload) override;
   void OnPortEnded(PacketPort& port) override;
@@ -113,15 +112,16 @@ class UdpRelay final : private PacketPort::Observer,
   void FromFar(PacketPort& port, const dispatch::Destination& source, ByteView payload);
   void ToTunnel(const dispatch::Destination& destination, ByteView payload);
   void ToSocket(const dispatch::Destination& destination, ByteView payload);
-  void ToAddress(const HostPort* name, const SocketAddress& address, ByteView payload);
+  void ToAddress(const HostPort* name, const SocketAddress& address, ByteView payload) override;
   [[nodiscard]] dispatch::FlowHandle NoteOutgoing(const dispatch::Destination& destination, size_t bytes, bool& is_new);
   void Deny(dispatch::FlowHandle flow, const std::string& destination);
   [[nodiscard]] bool Admits(const HostPort& named, const SocketAddress& address) const;
-  void Wait(PacketQueue& queue, const dispatch::Destination& destination, ByteView payload);
+  void Wait(PacketQueue& queue, const dispatch::Destination& destination, ByteView payload) override;
+  void PopWaiting(PacketQueue& queue) override;
   void SendWaiting();
-  void DropWaiting(PacketQueue& queue, UdpDrop reason);
+  void DropWaiting(PacketQueue& queue, UdpDrop reason) override;
   void AddDropsOf(PacketPort& port);
-  void Drop(UdpDrop reason, uint64_t count = 1);
+  void Drop(UdpDrop reason, uint64_t count = 1) override;
 
   void OpenWay();
   void OpenSocket();
@@ -133,8 +133,8 @@ class UdpRelay final : private PacketPort::Observer,
   void OnSettled();
   void Refuse(Refusal refusal, const std::string& message);
   void Answer(Refusal refusal, const std::string& message);
-  Name* FindName(const dispatch::Destination& destination);
-  [[nodiscard]] IpAddress PickAddress(const Resolver::Addresses& addresses) const;
+  UdpName* FindName(const dispatch::Destination& destination);
+  [[nodiscard]] IpAddress PickAddress(const Resolver::Addresses& addresses) const override;
 
   WorkerContext& context_;
   Host& host_;
@@ -157,7 +157,7 @@ class UdpRelay final : private PacketPort::Observer,
   std::optional<ReverseBoard::Waiter> waiter_;
   TimePoint wait_until_{};              // for an offer
   PacketQueue waiting_;                 // until the way is open, each behind its destination
-  std::map<std::string, std::unique_ptr<Name>> names_;  // by name and port
+  std::map<std::string, std::unique_ptr<UdpName>> names_;  // by name and port
   std::function<void(Refusal, const std::string&)> answer_;
   bool is_started_ = false;
   bool is_ready_ = false;    // datagrams may be sent on

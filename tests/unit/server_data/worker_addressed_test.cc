@@ -137,7 +137,11 @@ TEST_F(WorkerAddressed, RefusedByTheBackend) {
 
 TEST_F(WorkerAddressed, ARawFarSideIsAMismatch) {
   StartWorkers(1);
-  auto server = Server::Start({local_, 0}, [](Stream& stream) { static_cast<void>(stream.Write("220 hello there, who are you\r\n")); });
+  // It reads as well: closing with bytes unread would reset the connection, and with it what was written.
+  auto server = Server::Start({local_, 0}, [](Stream& stream) {
+    static_cast<void>(stream.Write("220 hello there, who are you\r\n"));
+    static_cast<void>(stream.ReadToEnd());
+  });
   ASSERT_TRUE(server.ok());
   const SocketAddress in = AddTcpListener("in");
   AddAddressedPair(/*over_quic=*/true, (*server)->address());
