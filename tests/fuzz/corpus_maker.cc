@@ -139,6 +139,19 @@ void MakeSeeds(const std::filesystem::path& folder, const std::vector<Bytes>& se
   for (const Bytes& seed : seeds) corpus.Add("seed", seed);
 }
 
+// What tests/sim/dispatch_script reads: limits and rules (4 bytes), then steps of 4.
+void MakeDispatcher(const std::filesystem::path& folder) {
+  Corpus corpus(folder);
+  for (int number = 0; number < 128; ++number) {
+    Bytes script = {static_cast<char>(number * 5), static_cast<char>(number * 7), static_cast<char>(number * 37), '\0'};
+    for (int step = 0; step < 8 + number / 2; ++step) {
+      const int mixed = (step * 41 + number * 17) ^ (step * step * 3);
+      script += Bytes{static_cast<char>(mixed), static_cast<char>(mixed >> 3), static_cast<char>(step * number), static_cast<char>(step)};
+    }
+    corpus.Add("script", script);
+  }
+}
+
 int Make(const std::filesystem::path& vectors, const std::filesystem::path& out) {
   Corpus packet(out / "mkcp_packet");
   Corpus session(out / "mkcp_session");
@@ -159,6 +172,7 @@ int Make(const std::filesystem::path& vectors, const std::filesystem::path& out)
   MakeSeeds(out / "socks5", culvert::fuzz::Socks5Seeds());
   MakeSeeds(out / "http_connect", culvert::fuzz::HttpConnectSeeds());
   MakeSeeds(out / "framing", culvert::fuzz::FramingSeeds());
+  MakeDispatcher(out / "dispatcher");
   // Round by round, so that no file fills the corpora alone.
   std::map<std::string, std::pair<std::vector<Bytes>, std::vector<Bytes>>> captures;
   for (const auto& path : files) {

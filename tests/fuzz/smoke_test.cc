@@ -52,7 +52,7 @@ class FuzzSmoke : public ::testing::TestWithParam<Target> {};
 
 TEST_P(FuzzSmoke, MutationsOfTheCorpus) {
   const std::string_view name = GetParam().name;
-  const bool is_stateful = name == "mkcp_session" || name == "mkcp_diff";
+  const bool is_stateful = name == "mkcp_session" || name == "mkcp_diff" || name == "dispatcher";
   // Each run of these begins with handshakes.
   const bool is_quic = name.starts_with("quic_");
   // Each run of these reads its input three times or more, and some inputs are long.

@@ -31,6 +31,9 @@ void HttpConnect(ByteView input);
 // StreamOpen, StreamAccept, the address in front of a datagram, and the header of SOCKS5 datagrams.
 void StreamHeader(ByteView input);
 
+// A script of datagrams, ends and passing time on the UDP dispatcher, with a model beside it (tests/sim/dispatch_script.h).
+void Dispatcher(ByteView input);
+
 struct Target {
   std::string_view name;  // fz_NAME is the program, corpus/NAME the folder
   void (*run)(ByteView);
@@ -38,6 +41,6 @@ struct Target {
 inline constexpr Target kTargets[] = {
     {"mkcp_packet", MkcpPacket}, {"mkcp_session", MkcpSession}, {"mkcp_diff", MkcpDiff}, {"headers", Headers},
     {"quic_ingress", QuicIngress}, {"quic_tokens", QuicTokens},
-    {"socks5", Socks5}, {"http_connect", HttpConnect}, {"framing", StreamHeader}};
+    {"socks5", Socks5}, {"http_connect", HttpConnect}, {"framing", StreamHeader}, {"dispatcher", Dispatcher}};
 
 }  // namespace culvert::fuzz
