@@ -57,7 +57,7 @@ class UdpLink : public ::testing::TestWithParam<const char*> {
     const std::string kcp = transport == "KCP" ? ", kcp: {seed_file: seed}" : "";
     auto far_daemon = StartWith(absl::StrFormat(
         "apiVersion: culvert/v1\nkind: Listener\nmetadata: {name: wire}\nspec: {transport: %s, bind: \"10.77.0.2:4000\", stream_header: CULVERT%s}\n---\n"
-        "apiVersion: culvert/v1\nkind: Forward\nmetadata: {name: out}\nspec: {listener: wire, allowed_destinations: [\"127.0.0.1:*\"]}\n",
+        "apiVersion: culvert/v1\nkind: Forward\nmetadata: {name: out}\nspec: {listener: wire, allowed_destinations: [\"127.0.0.1:*\", \"198.51.100.0/24:7000\"]}\n",
         transport, kcp), {.netns = far_ns_->name()});
     ASSERT_TRUE(far_daemon.ok()) << far_daemon.status();
     far_ = *std::move(far_daemon);
@@ -73,6 +73,10 @@ class UdpLink : public ::testing::TestWithParam<const char*> {
           "---\napiVersion: culvert/v1\nkind: Forward\nmetadata: {name: %s}\nspec: {listener: %s, dialer: far, destination: \"127.0.0.1:%d\"}\n",
           name, kind, port, name, name, port);
     }
+    manifest +=
+        "---\napiVersion: culvert/v1\nkind: Listener\nmetadata: {name: clear}\n"
+        "spec: {transport: UDP, bind: \"0.0.0.0:7000\", udp: {original_destination: true}}\n"
+        "---\napiVersion: culvert/v1\nkind: Forward\nmetadata: {name: clear}\nspec: {listener: clear, dialer: far}\n";
     auto near_daemon = StartWith(manifest, {.netns = near_ns_->name()});
     ASSERT_TRUE(near_daemon.ok()) << near_daemon.status();
     near_ = *std::move(near_daemon);
@@ -188,6 +192,45 @@ TEST_P(UdpLink, SixtyHertz) {
               at(0.5), at(0.95), at(0.99));
   EXPECT_GE(milliseconds_taken.size(), static_cast<size_t>(kTicks * 0.88));
   EXPECT_LT(at(0.5), 200);
+}
+
+// Addresses that are nobody's here are taken in, as a gateway's are, and each is reached at the far side under its own; whoever asked
+// sees it answer.
+TEST_P(UdpLink, OriginalDestination) {
+  const auto ip = [](const std::vector<std::string>& arguments) {
+    std::vector<std::string> all = {"ip"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return RunProgram(all, seconds(10));
+  };
+  ASSERT_EQ(ip({"-n", near_ns_->name(), "route", "add", "local", "198.51.100.0/24", "dev", "lo"}).exit_code, 0);
+  ASSERT_EQ(ip({"-n", far_ns_->name(), "route", "add", "local", "198.51.100.0/24", "dev", "lo"}).exit_code, 0);
+  std::vector<UdpPeer> servers;
+  const SocketAddress places[] = {{IpAddress::V4({198, 51, 100, 7}), 7000}, {IpAddress::V4({198, 51, 100, 8}), 7000}};
+  {
+    auto visit = NetnsVisit::Enter(far_ns_->name());
+    ASSERT_TRUE(visit.ok());
+    for (const SocketAddress& place : places) servers.emplace_back(place.ip, place.port);
+  }
+  auto visit = NetnsVisit::Enter(near_ns_->name());
+  ASSERT_TRUE(visit.ok());
+  UdpPeer client;
+  for (size_t i = 0; i < servers.size(); ++i) {
+    std::optional<UdpPeer::Received> asked;
+    // The link loses some, and a datagram is not sent again.
+    for (int tries = 0; tries < 10 && !asked; ++tries) {
+      ASSERT_TRUE(client.SendTo(places[i], AsBytes("who is there")));
+      asked = servers[i].Receive(seconds(1));
+    }
+    ASSERT_TRUE(asked) << near_->Log() << far_->Log();
+    std::optional<UdpPeer::Received> answer;
+    for (int tries = 0; tries < 10 && !answer; ++tries) {
+      ASSERT_TRUE(servers[i].SendTo(asked->from, AsBytes(i == 0 ? "seven" : "eight")));
+      answer = client.Receive(seconds(1));
+    }
+    ASSERT_TRUE(answer) << near_->Log() << far_->Log();
+    EXPECT_EQ(answer->from, places[i]);
+    EXPECT_EQ(AsText(answer->bytes), i == 0 ? "seven" : "eight");
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Transports, UdpLink, ::testing::Values("KCP", "QUIC"));

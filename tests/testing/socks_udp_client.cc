@@ -9,7 +9,6 @@
 namespace culvert::testing {
 namespace {
 
-// The header of RFC 1928 section 7, written here once more so that the test does not use what it tests.
 std::string HeaderFor(const HostPort& destination) {
   std::string header(3, '\0');
   if (const auto address = IpAddress::Parse(destination.host); address.ok() && address->is_v4()) {
@@ -37,8 +36,7 @@ size_t HeaderSize(ByteView bytes) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<SocksUdpClient>> SocksUdpClient::Start(const SocketAddress& proxy, const HostPort& destination,
-                                                                      const std::string& user) {
+absl::StatusOr<std::unique_ptr<SocksUdpAssociation>> SocksUdpAssociation::Open(const SocketAddress& proxy, const std::string& user) {
   auto control = TcpStream::Connect(proxy);
   if (!control.ok()) return control.status();
   std::vector<uint8_t> answer(2);
@@ -60,11 +58,33 @@ absl::StatusOr<std::unique_ptr<SocksUdpClient>> SocksUdpClient::Start(const Sock
   if (auto status = control->ReadExactly(reply); !status.ok()) return status;
   if (reply[1] != 0 || reply[3] != 1) return absl::FailedPreconditionError(absl::StrFormat("reply %d", reply[1]));
   const SocketAddress relay{IpAddress::V4({reply[4], reply[5], reply[6], reply[7]}), LoadBigEndian16(reply.data() + 8)};
-  return std::unique_ptr<SocksUdpClient>(new SocksUdpClient(*std::move(control), relay, HeaderFor(destination)));
+  return std::unique_ptr<SocksUdpAssociation>(new SocksUdpAssociation(*std::move(control), relay));
 }
 
-SocksUdpClient::SocksUdpClient(TcpStream control, const SocketAddress& relay, std::string header)
-    : control_(std::move(control)), relay_(relay), header_(std::move(header)), thread_([this] { Run(); }) {}
+bool SocksUdpAssociation::SendTo(const HostPort& destination, ByteView bytes) {
+  const std::string header = HeaderFor(destination);
+  std::vector<uint8_t> whole(header.begin(), header.end());
+  whole.insert(whole.end(), bytes.begin(), bytes.end());
+  return outward_.SendTo(relay_, whole);
+}
+
+std::optional<SocksUdpAssociation::Received> SocksUdpAssociation::Receive(Duration limit) {
+  auto received = outward_.Receive(limit);
+  if (!received) return std::nullopt;
+  const auto header = static_cast<ptrdiff_t>(HeaderSize(received->bytes));
+  if (header == 0) return std::nullopt;
+  return Received{{received->bytes.begin(), received->bytes.begin() + header}, {received->bytes.begin() + header, received->bytes.end()}};
+}
+
+absl::StatusOr<std::unique_ptr<SocksUdpClient>> SocksUdpClient::Start(const SocketAddress& proxy, const HostPort& destination,
+                                                                      const std::string& user) {
+  auto association = SocksUdpAssociation::Open(proxy, user);
+  if (!association.ok()) return association.status();
+  return std::unique_ptr<SocksUdpClient>(new SocksUdpClient(*std::move(association), destination));
+}
+
+SocksUdpClient::SocksUdpClient(std::unique_ptr<SocksUdpAssociation> association, const HostPort& destination)
+    : association_(std::move(association)), destination_(destination), thread_([this] { Run(); }) {}
 
 SocksUdpClient::~SocksUdpClient() {
   stop_ = true;
@@ -74,21 +94,16 @@ SocksUdpClient::~SocksUdpClient() {
 void SocksUdpClient::Run() {
   SocketAddress client;
   while (!stop_) {
-    pollfd ready[] = {{local_.fd(), POLLIN, 0}, {outward_.fd(), POLLIN, 0}};
+    pollfd ready[] = {{local_.fd(), POLLIN, 0}, {association_->fd(), POLLIN, 0}};
     if (poll(ready, 2, 50) <= 0) continue;
     if ((ready[0].revents & POLLIN) != 0) {
       if (const auto received = local_.Receive()) {
         client = received->from;
-        std::vector<uint8_t> wrapped(header_.begin(), header_.end());
-        wrapped.insert(wrapped.end(), received->bytes.begin(), received->bytes.end());
-        outward_.SendTo(relay_, wrapped);
+        association_->SendTo(destination_, received->bytes);
       }
     }
     if ((ready[1].revents & POLLIN) != 0) {
-      if (const auto received = outward_.Receive()) {
-        const size_t header = HeaderSize(received->bytes);
-        if (header > 0) local_.SendTo(client, ByteView(received->bytes).subspan(header));
-      }
+      if (const auto received = association_->Receive(UdpPeer::kDefaultLimit)) local_.SendTo(client, received->bytes);
     }
   }
 }

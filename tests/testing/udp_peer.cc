@@ -8,11 +8,11 @@
 
 namespace culvert::testing {
 
-UdpPeer::UdpPeer(const IpAddress& ip) : fd_(socket(ip.is_v6() ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+UdpPeer::UdpPeer(const IpAddress& ip, uint16_t port) : fd_(socket(ip.is_v6() ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
   CULVERT_CHECK(fd_.get() >= 0);
   const int buffer = 4 << 20;
   setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
-  const RawAddress raw = ToRaw({ip, 0});
+  const RawAddress raw = ToRaw({ip, port});
   CULVERT_CHECK(bind(fd_.get(), raw.get(), raw.size) == 0);
   local_ = LocalAddressOf(fd_.get());
 }

@@ -22,8 +22,8 @@ class UdpPeer {
     std::vector<uint8_t> bytes;
   };
 
-  // Bound to a port of the system's choice on `ip`.
-  explicit UdpPeer(const IpAddress& ip = IpAddress::LoopbackV4());
+  // Bound to a port on `ip`, 0: of the system's choice. Ends the process when the system refuses.
+  explicit UdpPeer(const IpAddress& ip = IpAddress::LoopbackV4(), uint16_t port = 0);
   [[nodiscard]] const SocketAddress& address() const { return local_; }
   // False: the system refused it.
   bool SendTo(const SocketAddress& to, ByteView bytes);

@@ -111,6 +111,16 @@ std::string V2rayConfig(const V2rayOptions& options) {
     config["inbounds"].push_back(std::move(inbound));
     rules.push_back(Rule(in, "direct"));
   }
+  for (size_t i = 0; i < options.proxies.size(); ++i) {
+    const SocketAddress& listen = options.proxies[i].listen;
+    const std::string in = absl::StrFormat("socks-%u", i);
+    config["inbounds"].push_back({{"tag", in},
+                                  {"listen", listen.ip.ToString()},
+                                  {"port", listen.port},
+                                  {"protocol", "socks"},
+                                  {"settings", {{"auth", "noauth"}, {"udp", true}, {"ip", listen.ip.ToString()}}}});
+    rules.push_back(Rule(in, "direct"));
+  }
   return config.dump(1);
 }
 

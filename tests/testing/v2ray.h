@@ -64,9 +64,15 @@ struct V2rayServer {
   std::optional<V2rayQuic> quic = {};  // in place of kcp
 };
 
+// A SOCKS5 proxy without users, for TCP and UDP, that reaches everything itself.
+struct V2raySocks {
+  SocketAddress listen;
+};
+
 struct V2rayOptions {
   std::vector<V2rayClient> clients;
   std::vector<V2rayServer> servers;
+  std::vector<V2raySocks> proxies = {};
 };
 
 class V2ray {

@@ -6,6 +6,7 @@
 
 #include <set>
 
+#include "core/io/datagram_batch.h"
 #include "core/io/socket_status.h"
 
 namespace culvert::io {
@@ -116,6 +117,58 @@ TEST(UdpSocket, GrantsTheBufferThatWasAskedFor) {
   ASSERT_TRUE(socket.ok());
   EXPECT_EQ(socket->granted().receive_buffer_bytes, 128u << 10);
   EXPECT_EQ(socket->granted().send_buffer_bytes, 96u << 10);
+}
+
+TEST(UdpSocket, ADatagramWithoutPayloadIsOne) {
+  auto from = UdpSocket::Bind(Loopback()), to = UdpSocket::Bind(Loopback());
+  ASSERT_TRUE(from.ok() && to.ok());
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(to->local_address().port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  for (const size_t size : {1, 0, 0, 2}) {
+    ASSERT_EQ(sendto(from->fd(), "xy", size, 0, reinterpret_cast<sockaddr*>(&address), sizeof address), static_cast<ssize_t>(size));
+  }
+  ReceiveBatch batch;
+  std::vector<size_t> sizes;
+  while (batch.Receive(*to)) {
+    Datagram datagram;
+    while (batch.Next(datagram)) {
+      EXPECT_EQ(datagram.peer, from->local_address());
+      sizes.push_back(datagram.bytes.size());
+    }
+  }
+  EXPECT_EQ(sizes, (std::vector<size_t>{1, 0, 0, 2}));
+}
+
+// Where each was addressed to, of both families: all of 127.0.0.0/8 is here.
+TEST(UdpSocket, TellsTheOriginalDestination) {
+  for (const bool is_v6 : {false, true}) {
+    SCOPED_TRACE(is_v6);
+    auto to = UdpSocket::Bind({.bind = {is_v6 ? IpAddress::AnyV6() : IpAddress::AnyV4(), 0}, .original_destination = true});
+    if (!to.ok()) GTEST_SKIP() << "SKIPPED: transparent sockets are not permitted here: " << to.status();
+    auto from = UdpSocket::Bind(Loopback());
+    ASSERT_TRUE(from.ok());
+    const uint16_t port = to->local_address().port;
+    for (uint8_t last = 1; last <= 3; ++last) {
+      sockaddr_in address{};
+      address.sin_family = AF_INET;
+      address.sin_port = htons(port);
+      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 0x010200 + last);
+      ASSERT_EQ(sendto(from->fd(), &last, 1, 0, reinterpret_cast<sockaddr*>(&address), sizeof address), 1);
+    }
+    ReceiveBatch batch;
+    uint8_t count = 0;
+    while (batch.Receive(*to)) {
+      Datagram datagram;
+      while (batch.Next(datagram)) {
+        ++count;
+        const uint8_t last = static_cast<uint8_t>(datagram.bytes[0] + 1);
+        EXPECT_EQ(datagram.original_destination, (SocketAddress{IpAddress::V4({127, 1, 2, last}), port}));
+      }
+    }
+    EXPECT_EQ(count, 3);
+  }
 }
 
 }  // namespace
