@@ -27,9 +27,9 @@ class Pacer {
 
   void OnSent(TimePoint now, uint64_t bytes) {
     if (rate_ == 0) return;
-    // Time that passed unused is worth one step, never a burst.
-    const Duration step = ToDuration(step_bytes_);
-    next_at_ = std::max(next_at_, now - step) + ToDuration(bytes);
+    // Time that passed unused is worth one step, or a millisecond where steps are shorter than a busy driver's turns; never a burst.
+    const Duration most = std::max(ToDuration(step_bytes_), Duration(kStep));
+    next_at_ = std::max(next_at_, now - most) + ToDuration(bytes);
   }
 
  private:
