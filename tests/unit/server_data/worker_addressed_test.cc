@@ -302,6 +302,67 @@ TEST_F(WorkerAddressed, SocksUdpAssociate) {
   }
 }
 
+// An association has no flows at first, and none after a while; it stays as long as its connection does.
+TEST_F(WorkerAddressed, AnAssociationOutlivesItsFlows) {
+  StartWorkers(1);
+  const SocketAddress in = AddTcpListener("in");
+  Listener("in").protocol = ListenerProtocol::kSocks5;
+  AddForward("near", "in", "");
+  Forward("near").allowed = Policy({"127.0.0.0/8:*"});
+  Forward("near").udp.idle_timeout = milliseconds(30);
+  Apply();
+  auto control = Stream::Connect(in);
+  ASSERT_TRUE(control.ok());
+  ASSERT_EQ(SocksConnect(*control, {IpAddress::AnyV4(), 0}, 3), 0);
+  UdpPeer client, server;
+  for (uint8_t round = 0; round < 2; ++round) {
+    Bytes datagram(frontdoor::kMaxSocks5DatagramHeaderBytes);
+    datagram.resize(frontdoor::WriteSocks5DatagramHeader({.address = server.address()}, datagram));
+    datagram.push_back(round);
+    ASSERT_TRUE(client.SendTo(bound_, datagram));
+    const auto got = server.Receive();
+    ASSERT_TRUE(got);
+    EXPECT_EQ(got->bytes, Bytes{round});
+    EXPECT_TRUE(Eventually([&] { return UdpFlows().empty(); })) << "nothing else happens, and it ends all the same";
+  }
+  EXPECT_EQ(ForwardCounters("near").udp_flows_opened, 2u);
+}
+
+// A dialer of UDP has one destination. What a client names it must not reach past the policy.
+TEST_F(WorkerAddressed, AUdpDialerTakesNobodysDestination) {
+  StartWorkers(1);
+  UdpPeer server;
+  const SocketAddress in = AddTcpListener("in");
+  Listener("in").protocol = ListenerProtocol::kSocks5;
+  AddUdpDialer("udp", server.address());
+  AddForward("near", "in", "udp");
+  Apply();
+  auto control = Stream::Connect(in);
+  ASSERT_TRUE(control.ok());
+  EXPECT_EQ(SocksConnect(*control, {IpAddress::AnyV4(), 0}, 3), 7) << "not supported";
+  EXPECT_EQ(Refused("near", Refusal::kNotSupported), 1u);
+}
+
+// What was allowed and is not any more ends.
+TEST_F(WorkerAddressed, FlowsEndWithTheirPermission) {
+  StartWorkers(1);
+  UdpPeer server;
+  const SocketAddress in = AddUdpListener("in");
+  AddAddressedPair(/*over_quic=*/true, {local_, 9});
+  AddForward("near", "in", "far");
+  Forward("near").destination = {"127.0.0.1", server.address().port};
+  Forward("out").allowed = Policy({"127.0.0.0/8:*"});
+  Apply();
+  UdpPeer client;
+  ASSERT_TRUE(client.SendTo(in, Bytes{1}));
+  ASSERT_TRUE(server.Receive());
+  Forward("out").allowed = Policy({"198.51.100.0/24:*"});
+  Apply();
+  EXPECT_TRUE(Eventually([&] { return UdpFlows().empty(); }));
+  ASSERT_TRUE(client.SendTo(in, Bytes{2}));
+  EXPECT_FALSE(server.Receive(milliseconds(100)));
+}
+
 TEST_F(WorkerAddressed, ASlowDoorIsShutAndASilentClientIsNobodysFault) {
   StartWorkers(1);
   const SocketAddress in = AddTcpListener("in");

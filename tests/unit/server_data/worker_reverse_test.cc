@@ -1,4 +1,7 @@
 // Reverse forwards through real workers: the private side dials, the public side's streams come back over its sessions.
+#include <optional>
+#include <string>
+
 #include "tests/testing/udp_peer.h"
 #include "tests/unit/server_data/worker_fixture.h"
 
@@ -122,6 +125,56 @@ TEST_P(WorkerReverse, OffersGoWithTheirDialerAndComeBackWithIt) {
   Remove("private");
   Apply();
   EXPECT_TRUE(Eventually([&] { return ForwardCounters("web").reverse_parked == 0; }));
+}
+
+// Whatever carries a stream that came back may go while the stream is in use.
+TEST_P(WorkerReverse, AStreamInUseEndsWithWhatCarriesIt) {
+  StartWorkers(2);
+  auto server = Server::Start({local_, 0}, Echo);
+  ASSERT_TRUE(server.ok());
+  const SocketAddress in = Build((*server)->address());
+  // The listener last: another of its name has no socket here.
+  for (const char* goes : {"far", "web", "private", "tunnel"}) {
+    SCOPED_TRACE(goes);
+    Apply();
+    ASSERT_TRUE(IsOffered());
+    std::optional<Stream> stream;
+    ASSERT_TRUE(Eventually([&] {
+      auto opened = Stream::Connect(in);
+      if (!opened.ok() || !opened->Transfer(1000, 3, 1000, 3).ok()) return false;
+      stream = *std::move(opened);
+      return true;
+    }));
+    if (std::string(goes) == "far") {
+      ++Dialer("far").id.incarnation;
+    } else if (std::string(goes) == "tunnel") {
+      ++Listener("tunnel").id.incarnation;
+    } else {
+      ++Forward(goes).id.incarnation;
+    }
+    Apply();
+    EXPECT_FALSE(stream->ReadText(1).ok()) << "it is cut";
+    EXPECT_TRUE(Eventually([&] { return Streams().empty(); }));
+  }
+}
+
+TEST_P(WorkerReverse, OffersFollowAChangedForward) {
+  StartWorkers(2);
+  auto one = Server::Start({local_, 0}, Echo);
+  auto other = Server::Start({local_, 0}, Echo);
+  ASSERT_TRUE(one.ok() && other.ok());
+  const SocketAddress in = Build((*one)->address());
+  Apply();
+  ASSERT_TRUE(IsOffered());
+  Forward("private").destination.port = (*other)->port();
+  Apply();
+  for (int i = 0; i < 10; ++i) {
+    auto stream = Stream::Connect(in);
+    ASSERT_TRUE(stream.ok());
+    ASSERT_TRUE(stream->Transfer(100, 3, 100, 3).ok());
+  }
+  EXPECT_EQ((*one)->accepted(), 0u);
+  EXPECT_EQ((*other)->accepted(), 10u);
 }
 
 TEST_P(WorkerReverse, SeveralPrivateSidesShareWhatComes) {
