@@ -101,7 +101,8 @@ void DataPlane::RunProbes() {
 bool DataPlane::WantsStream(const ListenerRuntime& listener) {
   if (is_stopping_) return false;
   const ForwardRuntime* forward = ForwardOf(listener.config()->id.name);
-  return forward != nullptr && !forward->config->paused;
+  if (forward != nullptr && !forward->config->paused) return true;
+  return listener.config()->is_addressed && TakerOfOffers(listener.config()->id.name) != nullptr;
 }
 
 ForwardRuntime* DataPlane::ForwardOf(const std::string& listener) {
@@ -110,8 +111,11 @@ ForwardRuntime* DataPlane::ForwardOf(const std::string& listener) {
 }
 
 void DataPlane::OnAccepted(ListenerRuntime& listener, SessionStream accepted) {
-  ForwardRuntime& forward = *ForwardOf(listener.config()->id.name);
-  const Relay::Parties parties{.listener = &listener, .forward = &forward, .far_tally = &direct_};
+  // Who has no forward of its own may still bring offers of reverse forwards.
+  ForwardRuntime* forward = ForwardOf(listener.config()->id.name);
+  const bool is_for_offers = forward == nullptr;
+  if (is_for_offers) forward = TakerOfOffers(listener.config()->id.name);
+  const Relay::Parties parties{.listener = &listener, .forward = forward, .far_tally = &direct_, .is_for_offers = is_for_offers};
   const SlotHandle handle = relays_.Emplace(context_, static_cast<Relay::Host&>(*this), parties, std::move(accepted));
   relays_.Find(handle)->Start(handle);
 }

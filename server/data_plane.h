@@ -123,6 +123,8 @@ class DataPlane final : private ListenerRuntime::Host,
   void EndRelays(bool in_order, const std::function<bool(const Relay&)>& is_meant);
 
   ForwardRuntime* ForwardOf(const std::string& listener);
+  // The reverse forward that takes offers of `name`, or of any, from sessions of the listener. nullptr: none.
+  ForwardRuntime* TakerOfOffers(const std::string& listener, const std::string& name = "");
   // Each ends and removes what `routing` no longer has, adding its final counters to `gone`; then adds what is new.
   void UpdateForwards(const Routing& routing, WorkerReport& gone);
   void UpdateDialers(const Routing& routing, WorkerReport& gone);

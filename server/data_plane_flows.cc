@@ -220,16 +220,22 @@ void DataPlane::RefuseNear(const RelayParties& parties, SessionStream near, Refu
   near.stream->Reset(CloseReason::kAborted);
 }
 
+ForwardRuntime* DataPlane::TakerOfOffers(const std::string& listener, const std::string& name) {
+  for (const auto& [id, forward] : forwards_) {
+    const ForwardConfig& config = *forward->config;
+    if (config.reverse.empty() || !config.dialer.empty() || (!name.empty() && config.reverse != name)) continue;
+    if (config.reverse_listener.empty() || config.reverse_listener == listener) return forward.get();
+  }
+  return nullptr;
+}
+
 void DataPlane::OnOffer(const RelayParties& parties, SessionStream near) {
   const std::string name = near.door->request().reverse;
   const std::string listener = parties.listener != nullptr ? parties.listener->config()->id.name : std::string();
   if (Session* session = sessions_.Find(near.session)) session->relay = {};
-  const auto wanted = std::ranges::find_if(forwards_, [&](const auto& entry) {
-    const ForwardConfig& config = *entry.second->config;
-    return config.reverse == name && config.dialer.empty() && (config.reverse_listener.empty() || config.reverse_listener == listener);
-  });
+  const ForwardRuntime* wanted = TakerOfOffers(listener, name);
   // Who was dialled has nothing to offer.
-  if (is_stopping_ || parties.listener == nullptr || board_.CountOf(name) >= ReverseBoard::kMaxOffers || wanted == forwards_.end()) {
+  if (is_stopping_ || parties.listener == nullptr || board_.CountOf(name) >= ReverseBoard::kMaxOffers || wanted == nullptr) {
     return RefuseNear(parties, std::move(near), is_stopping_ ? Refusal::kShuttingDown : Refusal::kNoForward,
                       absl::StrCat("nobody here takes offers of ", name));
   }
@@ -237,7 +243,7 @@ void DataPlane::OnOffer(const RelayParties& parties, SessionStream near) {
   if (!FlushDoor(near)) return near.stream->Reset(CloseReason::kAborted);
   near.door = nullptr;
   if (board_.CountOf(name) == 0) {
-    context_.events.Emit(context_.now, {false, "ReverseOffered", "forward/" + wanted->first, absl::StrCat(name, " is offered through listener/", listener)});
+    context_.events.Emit(context_.now, {false, "ReverseOffered", "forward/" + wanted->config->id.name, absl::StrCat(name, " is offered through listener/", listener)});
   }
   static_cast<void>(board_.Offer(name, std::move(near)));
 }

@@ -108,6 +108,9 @@ void Relay::RunDoor() {
     return Leave();
   }
   const frontdoor::Request& request = door.request();
+  if (parties_.is_for_offers && request.reverse.empty()) {
+    return Refuse(Refusal::kNoForward, absl::StrCat("listener/", parties_.listener->config()->id.name, " has no forward"));
+  }
   if (!request.reverse.empty() || request.network == frontdoor::Network::kUdp) {
     near_.stream->set_observer(nullptr);
     phase_ = Phase::kDone;

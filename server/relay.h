@@ -34,6 +34,7 @@ struct RelayParties {
   ForwardRuntime* forward = nullptr;
   DialerRuntime* dialer = nullptr;      // nullptr: direct, or not known yet
   ObjectTally* far_tally = nullptr;     // accounts for the far session
+  bool is_for_offers = false;           // the listener has no forward of its own: only offers are taken there, for `forward`
 };
 
 class Relay final : private StreamObserver, private TimerHandler, private ReverseBoard::Waiter::Owner {

@@ -21,6 +21,7 @@ class WorkerReverse : public WorkerFixture, public ::testing::WithParamInterface
     AddForward("web", "public", "");
     Forward("web").reverse = "web";
     AddAddressedPair(GetParam(), {local_, 9});
+    Remove("out");  // the listener needs no forward of its own
     AddForward("private", "", "far");
     Forward("private").reverse = "web";
     Forward("private").destination = {backend.ip.ToString(), backend.port};
@@ -46,6 +47,24 @@ TEST_P(WorkerReverse, StreamsComeBackOverTheSession) {
   EXPECT_EQ((*server)->accepted(), 20u);
   EXPECT_EQ(ForwardCounters("web").opened, 20u);
   EXPECT_EQ(ForwardCounters("private").opened, 20u);
+}
+
+TEST_P(WorkerReverse, AListenerWithoutForwardTakesOffersOnly) {
+  StartWorkers(1);
+  auto server = Server::Start({local_, 0}, Echo);
+  ASSERT_TRUE(server.ok());
+  const SocketAddress in = Build((*server)->address());
+  const SocketAddress other = AddTcpListener("other");
+  AddForward("near", "other", "far");
+  Apply();
+  ASSERT_TRUE(IsOffered());
+  auto refused = Stream::Connect(other);
+  EXPECT_TRUE(EndsWithoutData(refused));
+  EXPECT_TRUE(Eventually([&] { return ForwardCounters("near").refused[static_cast<size_t>(Refusal::kNoForward)] == 1; }));
+  EXPECT_EQ((*server)->accepted(), 0u) << "not to who offered";
+  auto stream = Stream::Connect(in);
+  ASSERT_TRUE(stream.ok());
+  EXPECT_TRUE(stream->Transfer(100, 3, 100, 3).ok());
 }
 
 TEST_P(WorkerReverse, NobodyOffers) {
