@@ -2,12 +2,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <cstdlib>
-
 #include "absl/strings/str_format.h"
+#include "tests/e2e/emulated_link.h"
 #include "tests/e2e/tunnel_pair.h"
 #include "tests/testing/free_port.h"
-#include "tests/testing/netns.h"
 
 namespace culvert::testing {
 namespace {
@@ -16,32 +14,8 @@ using std::chrono::seconds;
 
 constexpr uint64_t kBytes = 8 << 20;
 
-class LossyLink : public ::testing::Test {
+class LossyLink : public OverEmulatedLink {
  protected:
-  void SetUp() override {
-    const std::string why_not = WhyNoNetns();
-    if (!why_not.empty()) {
-      const char* required = std::getenv("CULVERT_REQUIRE_ROOT_TESTS");
-      if (required != nullptr && std::string(required) == "1") FAIL() << why_not;
-      GTEST_SKIP() << "SKIPPED: NO LOSSY LINK WAS TRIED, " << why_not << ". Run the tests as root.";
-    }
-    auto near = Netns::Create("near");
-    auto far = Netns::Create("far");
-    ASSERT_TRUE(near.ok() && far.ok()) << near.status() << far.status();
-    near_ns_ = *std::move(near);
-    far_ns_ = *std::move(far);
-    ProcessOptions link;
-    link.arguments = {
-        LinkemBinary(),    "tun",          "--left",          near_ns_->name(), "--right",        far_ns_->name(),
-        "--left-address",  "10.77.0.1/24", "--right-address", "10.77.0.2/24",   "--left-address", "fd77::1/64",
-        "--right-address", "fd77::2/64",   "--rate",          "50mbit",         "--delay",        "50ms",
-        "--loss",          "2%",           "--queue",         "625000",         "--seed",         "7"};
-    auto started = Process::Start(link);
-    ASSERT_TRUE(started.ok()) << started.status();
-    link_ = *std::move(started);
-    ASSERT_TRUE(link_->WaitForOutput("ready", seconds(10))) << link_->Stderr();
-  }
-
   // A tunnel whose wire is the link; the application runs at the far side, the clients at the near one.
   void Connect(const std::string& far_host) {
     {
@@ -71,8 +45,6 @@ class LossyLink : public ::testing::Test {
     return RunExchange({.to = {IpAddress::LoopbackV4(), 5000}, .chooses = true, .limit = seconds(90)}, request);
   }
 
-  std::optional<Netns> near_ns_, far_ns_;
-  std::optional<Process> link_;
   std::unique_ptr<TcpServer> application_;
   std::unique_ptr<Daemon> far_, near_;
 };
