@@ -225,7 +225,39 @@ void PrintLatency(const char* what, std::vector<double> values) {
   if (values.empty()) Die("nothing came");
   std::sort(values.begin(), values.end());
   const auto at = [&](double share) { return values[std::min(values.size() - 1, static_cast<size_t>(share * static_cast<double>(values.size())))]; };
-  std::printf("%-10s p50 %.0f us, p99 %.0f us, p99.9 %.0f us (%zu)\n", what, at(0.5), at(0.99), at(0.999), values.size());
+  std::printf("%-28s p50 %.0f us, p99 %.0f us, p99.9 %.0f us (%zu)\n", what, at(0.5), at(0.99), at(0.999), values.size());
+}
+
+// Two daemons that forward directly: what two more programs on the way cost, whatever they do.
+struct DirectPair {
+  explicit DirectPair(const SocketAddress& sink) {
+    const SocketAddress middle{IpAddress::LoopbackV4(), testing::FreePort()};
+    in = {IpAddress::LoopbackV4(), testing::FreePort()};
+    far = StartDirect(middle, sink);
+    near = StartDirect(in, middle);
+  }
+  static std::unique_ptr<Daemon> StartDirect(const SocketAddress& bind, const SocketAddress& to) {
+    return Start(absl::StrFormat(
+        "apiVersion: culvert/v1\nkind: Listener\nmetadata: {name: in}\nspec: {transport: UDP, bind: \"%s\"}\n"
+        "---\napiVersion: culvert/v1\nkind: Forward\nmetadata: {name: out}\nspec: {listener: in, destination: \"%s\"}\n",
+        bind.ToString(), to.ToString()));
+  }
+  SocketAddress in;
+  std::unique_ptr<Daemon> far;
+  std::unique_ptr<Daemon> near;
+};
+
+// Latency through a pair, once it is warm.
+template <typename Way>
+void MeasureLatency(const char* what, uint64_t rate, int time) {
+  Sink sink;
+  Way way(sink.address());
+  WarmUp(way.in, sink);
+  Send(way.in, 1200, rate, seconds(2), microseconds(60));
+  sink.records = true;
+  Send(way.in, 1200, rate, seconds(time), microseconds(60));
+  std::this_thread::sleep_for(milliseconds(300));
+  PrintLatency(what, sink.TakeMicroseconds());
 }
 
 int Latency(uint64_t rate, int time) {
@@ -236,14 +268,8 @@ int Latency(uint64_t rate, int time) {
     std::this_thread::sleep_for(milliseconds(300));
     PrintLatency("bare", sink.TakeMicroseconds());
   }
-  Sink sink;
-  Pair pair(sink.address());
-  WarmUp(pair.in, sink);
-  Send(pair.in, 1200, rate, seconds(2), microseconds(60));
-  sink.records = true;
-  Send(pair.in, 1200, rate, seconds(time), microseconds(60));
-  std::this_thread::sleep_for(milliseconds(300));
-  PrintLatency("two daemons", sink.TakeMicroseconds());
+  MeasureLatency<DirectPair>("two daemons without a tunnel", rate, time);
+  MeasureLatency<Pair>("two daemons and QUIC", rate, time);
   return 0;
 }
 
