@@ -67,7 +67,9 @@ void DataPlane::UpdateForwards(const Routing& routing, WorkerReport& gone) {
     ForwardRuntime& forward = *it->second;
     if (const auto config = Successor(routing.forwards, forward.config->id)) {
       // Flows go on for days; what they may reach, and how, is what the forward says now.
-      const bool leads_elsewhere = config->allowed != forward.config->allowed || config->dialer != forward.config->dialer ||
+      const auto& before = forward.config->allowed;
+      const bool allows_the_same = config->allowed == before || (config->allowed && before && config->allowed->IsSameAs(*before));
+      const bool leads_elsewhere = !allows_the_same || config->dialer != forward.config->dialer ||
                                    config->destination != forward.config->destination || config->reverse != forward.config->reverse ||
                                    config->listener != forward.config->listener;
       if (leads_elsewhere) EndUdpRelays([&](const UdpRelay& relay) { return relay.parties().forward == &forward; });

@@ -68,6 +68,7 @@ absl::StatusOr<std::shared_ptr<const DestinationPolicy>> DestinationPolicy::Crea
   };
   std::shared_ptr<DestinationPolicy> policy(new DestinationPolicy());
   policy->entries_.reserve(std::min(entries.size(), kMaxEntries));
+  policy->texts_ = entries;
   for (size_t i = 0; i < entries.size(); ++i) {
     if (i == kMaxEntries) return blame(i, Entry::Wrong(entries[i], absl::StrFormat("there are more than %d entries", kMaxEntries)));
     auto entry = Entry::Parse(entries[i]);

@@ -49,6 +49,9 @@ class DestinationPolicy {
   // address in it stands for loopback only (of both families for [::]), so the caller adds the addresses of this host.
   [[nodiscard]] bool AllowsAddress(const HostPort& named, const SocketAddress& address, const std::vector<SocketAddress>& own) const;
 
+  // Made of the same entries in the same order.
+  [[nodiscard]] bool IsSameAs(const DestinationPolicy& other) const { return texts_ == other.texts_; }
+
   DestinationPolicy(const DestinationPolicy&) = delete;
   DestinationPolicy& operator=(const DestinationPolicy&) = delete;
   ~DestinationPolicy();
@@ -56,6 +59,7 @@ class DestinationPolicy {
  private:
   DestinationPolicy();
   std::vector<Entry> entries_;
+  std::vector<std::string> texts_;  // of the entries
 };
 
 }  // namespace culvert::egress

@@ -28,6 +28,7 @@ void SendWindow::EnsureRoom() {
 }
 
 size_t SendWindow::Append(ByteView bytes, size_t first_limit) {
+  if (bytes.empty()) return 0;
   size_t taken = 0;
   if (has_queued()) {
     OutgoingSegment& last = At(end_ - 1);

@@ -356,6 +356,9 @@ TEST_F(WorkerAddressed, FlowsEndWithTheirPermission) {
   UdpPeer client;
   ASSERT_TRUE(client.SendTo(in, Bytes{1}));
   ASSERT_TRUE(server.Receive());
+  Forward("out").allowed = Policy({"127.0.0.0/8:*"});  // the same, made anew: another field changed
+  Apply();
+  EXPECT_EQ(ForwardCounters("out").udp_flows, 1u);
   Forward("out").allowed = Policy({"198.51.100.0/24:*"});
   Apply();
   EXPECT_TRUE(Eventually([&] { return UdpFlows().empty(); }));
