@@ -109,8 +109,9 @@ TEST_F(QuicFaults, ARestartedFarEndIsNoticedAtOnce) {
   ASSERT_TRUE(far_->process().Stop(SIGKILL, seconds(10)));
   StartFar();
   const TimePoint restarted = MonotonicNow();
-  // It learns by sending: the far end answers that it no longer knows the connection.
-  ASSERT_EQ(old_stream->Write("anybody?"), absl::OkStatus());
+  // It learns by sending, if it has not already because something was still to be sent: the far end answers that it no longer knows the
+  // connection.
+  static_cast<void>(old_stream->Write("anybody?"));
   EXPECT_TRUE(absl::IsAborted(old_stream->ReadToEnd().status()));
   EXPECT_LT(ToSeconds(MonotonicNow() - restarted), 6) << Logs();
   auto new_stream = TcpStream::Connect(entrance_);
