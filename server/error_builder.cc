@@ -166,6 +166,13 @@ absl::Status LimitExceeded(const std::string& subject, size_t limit) {
       .Build();
 }
 
+absl::Status StateNotWritable(absl::StatusCode code, const std::string& path, const std::string& description) {
+  return ErrorBuilder(code, "STATE_NOT_WRITABLE", "cannot be stored, and so was not changed: " + description)
+      .Metadata("path", path)
+      .Precondition("FILE", path, description)
+      .Build();
+}
+
 absl::Status DaemonStopping() {
   return ErrorBuilder(absl::StatusCode::kUnavailable, "DAEMON_STOPPING", "the daemon is stopping")
       .RetryAfter(std::chrono::seconds(1))

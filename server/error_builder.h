@@ -63,6 +63,9 @@ absl::Status EtagMismatch(const ObjectKey& key, const std::string& current_etag)
 absl::Status ManagedByOther(const std::vector<ObjectKey>& keys, const std::string& manager);
 absl::Status ResourceInUse(const ObjectKey& key, const std::vector<ObjectKey>& referrers);
 absl::Status LimitExceeded(const std::string& subject, size_t limit);
+// What is declared cannot be stored now. `code`: RESOURCE_EXHAUSTED, FAILED_PRECONDITION, DATA_LOSS or INTERNAL; `description`: what
+// the system said, with the file it is about.
+absl::Status StateNotWritable(absl::StatusCode code, const std::string& path, const std::string& description);
 absl::Status DaemonStopping();
 absl::Status ControlOverloaded();
 absl::Status InternalError(std::string what);  // our bug: the text is logged, the caller learns the code only

@@ -1,5 +1,5 @@
 # Everything that is not ours. Libraries come from Debian's packages; BoringSSL and ngtcp2 are built from the files
-# deploy/setup fetched. The targets to link: absl::*, BoringSSL::crypto, BoringSSL::ssl, Ngtcp2::ngtcp2, and with the control plane protobuf::libprotobuf,
+# deploy/setup fetched. The targets to link: absl::*, SQLite::SQLite3, BoringSSL::crypto, BoringSSL::ssl, Ngtcp2::ngtcp2, and with the control plane protobuf::libprotobuf,
 # gRPC::grpc++, gRPC::grpc++_reflection, yaml-cpp, CLI11::CLI11, spdlog::spdlog, fmt::fmt, re2::re2.
 include_guard(GLOBAL)
 
@@ -15,6 +15,7 @@ endif()
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 find_package(absl CONFIG REQUIRED)
+find_package(SQLite3 REQUIRED)
 include(boringssl)
 include(ngtcp2)
 

@@ -10,12 +10,18 @@
 #include "core/base/check.h"
 
 namespace culvert::testing {
+namespace {
 
-TempDir::TempDir() {
+std::string DefaultBase() {
   const char* base = getenv("TMPDIR");
-  path_ = std::string(base != nullptr && *base != 0 ? base : "/tmp") + "/culvert-test-XXXXXX";
-  CULVERT_CHECK(mkdtemp(path_.data()) != nullptr);
+  return base != nullptr && *base != 0 ? base : "/tmp";
 }
+
+}  // namespace
+
+TempDir::TempDir(const std::string& base) : path_(base + "/culvert-test-XXXXXX") { CULVERT_CHECK(mkdtemp(path_.data()) != nullptr); }
+
+TempDir::TempDir() : TempDir(DefaultBase()) {}
 
 TempDir::~TempDir() {
   std::error_code ignored;

@@ -9,6 +9,7 @@ namespace culvert::testing {
 class TempDir {
  public:
   TempDir();  // ends the process when the system refuses: no test can go on without
+  explicit TempDir(const std::string& base);  // in this folder instead of TMPDIR or /tmp
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;

@@ -59,6 +59,7 @@ const std::vector<Ban>& IncludeBans() {
       "server/process.cc",    // signals and what else a program asks of its system
       "server/seed_file.cc",  // owner and mode of a file that holds a secret
       "server/state_dir.cc",  // owner, mode and lock of the folder for what outlives the daemon
+      "server/store/store_files.cc",  // owner, mode and names of the database in it
   };
   static const std::vector<Ban> bans = [] {
     std::vector<Ban> all;
