@@ -49,7 +49,8 @@ Connection::Connection(ConnectionContext& context, const Identity& identity, Tim
           context.random)),
       window_round_began_with_(identity.first_number),
       peer_edge_(identity.first_number.Plus(kInitialPeerWindow)),
-      told_sending_next_(identity.first_number) {
+      told_sending_next_(identity.first_number),
+      limits_(now) {
   send_.StartAt(identity.first_number);
   receive_.StartAt(identity.first_number);
   acks_.StartAt(identity.first_number);
@@ -174,7 +175,7 @@ void Connection::OnAck(TimePoint now, const AckSegment& ack) {
   if (ack.receiving_window.DistanceFrom(send_.first_unacked()) <= kMaxPeerWindow + kMaxPeerWindow / 2) {
     const SerialNumber edge = SerialNumber::Later(peer_edge_, ack.receiving_window);
     // An answer while its window is closed: the reader is slow, the path is not down.
-    if (limited_by_ == SendLimit::kPeerWindow) timeouts_in_a_row_ = 0;
+    if (held_back_by_ == SendLimit::kPeerWindow) timeouts_in_a_row_ = 0;
     if (edge != peer_edge_) timers_.window_probe_at = kInfiniteFuture;
     peer_edge_ = edge;
   }

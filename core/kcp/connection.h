@@ -92,7 +92,8 @@ class Connection {
   bool validated() const { return validation_.validated(); }
   TimePoint last_received_at() const { return last_received_at_; }
   bool HasUndelivered() const;
-  SessionStats GetStats() const;
+  SessionStats GetStats(TimePoint now) const;
+  TimeInLimit time_in_limit(TimePoint now) const { return limits_.Totals(now); }
 
   // Bookkeeping of the endpoint's.
   bool is_ready = false;            // in its ready queue
@@ -162,6 +163,7 @@ class Connection {
   Sent FlushCopies(TimePoint now, DatagramSink& sink);
   void ScheduleCopies(TimePoint now);
   SendWindow::Copies WantedCopies(TimePoint now) const;
+  SendLimit FindLimit() const;
   Sent SendData(TimePoint now, SerialNumber number, const OutgoingSegment& segment, DatagramSink& sink);
   Sent FlushCommands(TimePoint now, DatagramSink& sink);
   Sent SendCommand(TimePoint now, Command command, DatagramSink& sink);
@@ -226,7 +228,8 @@ class Connection {
   uint64_t unreported_lost_bytes_ = 0;   // declared lost since the controller was told last
   uint64_t largest_lost_order_ = 0;
   uint32_t reordering_steps_ = 1;      // of a quarter of the least RTT
-  SendLimit limited_by_ = SendLimit::kApplication;
+  SendLimit held_back_by_ = SendLimit::kApplication;  // where FlushData stopped last
+  LimitClock limits_;
   Timers timers_;
   uint64_t payload_bytes_sent_ = 0;          // retransmissions included
   uint64_t payload_bytes_retransmitted_ = 0;

@@ -13,6 +13,7 @@ constexpr Duration kTerminateGapCap = std::chrono::seconds(2);
 constexpr Duration kOpeningPingGap = std::chrono::milliseconds(200);
 constexpr uint32_t kMaxOpeningPings = 6;
 constexpr uint32_t kSegmentsPerProbe = 2;
+constexpr uint32_t kTimeoutsOfAnOutage = 2;  // without an acknowledgement between them
 constexpr Duration kMaxAnnouncedRto = std::chrono::seconds(10);
 // Copies: up to so many segments in flight, where at least so much is lost. Far enough apart for most bursts to be over.
 constexpr uint32_t kMaxCopiedSegments = 3;
@@ -30,7 +31,14 @@ bool Connection::Flush(TimePoint now, DatagramSink& sink) {
   OnTime(now);
   const bool full = FlushAcks(now, sink) == Sent::kSinkFull || FlushData(now, sink) == Sent::kSinkFull ||
                     FlushCommands(now, sink) == Sent::kSinkFull;
+  // Once an iteration is exact: whatever came in, was written or timed out led here.
+  limits_.Enter(FindLimit(), now);
   return !full;
+}
+
+SendLimit Connection::FindLimit() const {
+  if (!MaySendData(state_)) return SendLimit::kApplication;
+  return timeouts_in_a_row_ >= kTimeoutsOfAnOutage ? SendLimit::kPathDown : held_back_by_;
 }
 
 // ---- deadlines ----
@@ -228,12 +236,12 @@ SendWindow::Copies Connection::WantedCopies(TimePoint now) const {
     return {.of_first = loss_rate < kLossWorthTwoCopies ? 1u : 2u, .of_lost = kCopiesAfterTimeout};
   }
   // A peer whose window is full stands still until its first hole is filled: what fills it is not to be lost again.
-  return {.of_lost = limited_by_ == SendLimit::kPeerWindow ? 1u : 0u};
+  return {.of_lost = held_back_by_ == SendLimit::kPeerWindow ? 1u : 0u};
 }
 
 void Connection::ScheduleCopies(TimePoint now) {
   if (timers_.copy_at != kInfiniteFuture || send_.segments_in_flight() == 0) return;
-  if (send_.segments_in_flight() > kMaxCopiedSegments && limited_by_ != SendLimit::kPeerWindow) return;
+  if (send_.segments_in_flight() > kMaxCopiedSegments && held_back_by_ != SendLimit::kPeerWindow) return;
   SerialNumber number;
   if (send_.NextToCopy(WantedCopies(now), number) == nullptr) return;
   // After a timeout there is no time left to wait for the end of a burst, so it is outnumbered.
@@ -276,12 +284,12 @@ Connection::Sent Connection::FlushData(TimePoint now, DatagramSink& sink) {
     if (segment == nullptr) {
       segment = send_.NextQueued(number);
       if (segment == nullptr) {
-        limited_by_ = write_fell_short_ ? SendLimit::kBuffer : SendLimit::kApplication;
+        held_back_by_ = write_fell_short_ ? SendLimit::kBuffer : SendLimit::kApplication;
         break;
       }
       if (!number.IsBefore(peer_edge_) && forced_segments_ == 0) {
         // K13: the announced edge is obeyed. With nothing in flight only a probe can find out that it moved.
-        limited_by_ = SendLimit::kPeerWindow;
+        held_back_by_ = SendLimit::kPeerWindow;
         ScheduleCopies(now);
         if (send_.segments_in_flight() == 0 && timers_.window_probe_at == kInfiniteFuture) {
           timers_.window_probe_at = now + rtt_.rto();
@@ -291,16 +299,17 @@ Connection::Sent Connection::FlushData(TimePoint now, DatagramSink& sink) {
     }
     if (forced_segments_ == 0) {
       if (send_.bytes_in_flight() + segment->size + DatagramOverhead() > window && send_.segments_in_flight() > 0) {
-        limited_by_ = SendLimit::kCongestion;
+        held_back_by_ = SendLimit::kCongestion;
         return Sent::kYes;
       }
       if (!pacer_.MaySend(now)) {
-        limited_by_ = SendLimit::kPacing;
+        held_back_by_ = SendLimit::kPacing;
         timers_.paced_at = std::max(pacer_.NextStepAt(), now + std::chrono::microseconds(1));
         return Sent::kYes;
       }
     }
     const Sent sent = SendSegment(now, number, *segment, sink);
+    if (sent == Sent::kNotAllowed) held_back_by_ = SendLimit::kCongestion;  // an unproved peer's allowance is its window
     if (sent != Sent::kYes) return sent;
     if (forced_segments_ > 0) --forced_segments_;
   }

@@ -139,7 +139,7 @@ void Connection::NotePath(TimePoint now) {
 
 bool Connection::HasUndelivered() const { return send_.payload_bytes_held() > 0; }
 
-SessionStats Connection::GetStats() const {
+SessionStats Connection::GetStats(TimePoint now) const {
   SessionStats stats;
   stats.tx_bytes = stats_.tx_bytes;
   stats.tx_datagram_bytes = stats_.tx_datagram_bytes;
@@ -175,7 +175,8 @@ SessionStats Connection::GetStats() const {
   stats.receive_buffered_bytes = receive_.buffered_bytes();
   stats.pacing_bytes_per_second = controller_->pacing_bytes_per_second();
   stats.path_mtu_bytes = context_.config.mtu_bytes();
-  stats.limited_by = timeouts_in_a_row_ >= 2 ? SendLimit::kPathDown : limited_by_;
+  stats.limited_by = limits_.current();
+  stats.time_in_limit = limits_.Totals(now);
   stats.rx_bytes = receive_.delivered_bytes();
   if (payload_bytes_sent_ > 0) {
     stats.waste_ratio = static_cast<double>(payload_bytes_sent_) /

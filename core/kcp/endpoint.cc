@@ -108,13 +108,17 @@ class KcpEndpoint final : public culvert::Endpoint {
 
   size_t session_count() const override { return connections_.size() - finished_.size(); }
   const EndpointCounters& counters() const override { return counters_; }
-  std::optional<SessionStats> GetStats(TimePoint, StreamHandle stream) const override {
+  std::optional<SessionStats> GetStats(TimePoint now, StreamHandle stream) const override {
     const Connection* connection = connections_.Find(stream);
-    return connection ? std::optional<SessionStats>(connection->GetStats()) : std::nullopt;
+    return connection ? std::optional<SessionStats>(connection->GetStats(now)) : std::nullopt;
   }
-  void ForEachSession(TimePoint, const std::function<void(const SessionStats&)>& visit) const override {
+  std::optional<TimeInLimit> GetTimeInLimit(TimePoint now, StreamHandle stream) const override {
+    const Connection* connection = connections_.Find(stream);
+    return connection ? std::optional<TimeInLimit>(connection->time_in_limit(now)) : std::nullopt;
+  }
+  void ForEachSession(TimePoint now, const std::function<void(const SessionStats&)>& visit) const override {
     connections_.ForEach([&](SlotHandle, const Connection& connection) {
-      if (!connection.is_buried) visit(connection.GetStats());
+      if (!connection.is_buried) visit(connection.GetStats(now));
     });
   }
 

@@ -166,6 +166,15 @@ struct culvert_quic_path culvert_quic_path_now(const ngtcp2_conn *conn) {
   return path;
 }
 
+/* The queue also holds streams that only have a larger window to announce. */
+bool culvert_quic_has_lost_data(const ngtcp2_conn *conn) {
+  const ngtcp2_pq *queue = &conn->tx.strmq;
+  for (size_t i = 0; i < queue->length; ++i) {
+    if (!ngtcp2_strm_streamfrq_empty(ngtcp2_struct_of(queue->q[i], ngtcp2_strm, pe))) return true;
+  }
+  return false;
+}
+
 void culvert_quic_set_window(ngtcp2_conn *conn, uint64_t window_bytes, uint64_t threshold_bytes) {
   conn->cstat.cwnd = window_bytes;
   conn->cstat.ssthresh = threshold_bytes;

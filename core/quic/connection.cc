@@ -70,7 +70,8 @@ Connection::Connection(ConnectionHost& host, SessionHandle handle, TimePoint now
       now_(now),
       resumption_(setup.resumption),
       handshake_(setup.handshake),
-      is_validated_(!setup.is_server || !setup.token.empty()) {}
+      is_validated_(!setup.is_server || !setup.token.empty()),
+      limits_(now) {}
 
 Connection::~Connection() {
   for (const auto& [id, stream] : streams_) stream->connection = nullptr;
@@ -371,6 +372,7 @@ void Connection::Fail(TimePoint now, CloseReason reason, std::string error_reaso
   state_ = State::kClosing;
   close_at_ = kInfiniteFuture;
   EndStreams(reason);
+  limits_.Enter(FindLimit(now), now);
   // Of a client that was never announced only a failure is worth telling, and a forged one is none.
   const bool has_failed =
       reason == CloseReason::kHandshakeFailed || (reason == CloseReason::kHandshakeTimeout && !was_unvalidated);

@@ -25,6 +25,7 @@
 #include "core/quic/handshake.h"
 #include "core/quic/ngtcp2_address.h"
 #include "core/quic/stream.h"
+#include "core/transport/limit_clock.h"
 #include "core/transport/packet_queue.h"
 
 namespace culvert::quic {
@@ -102,6 +103,8 @@ class Connection {
   [[nodiscard]] Duration smoothed_rtt() const;
   [[nodiscard]] SessionInfo info() const;
   [[nodiscard]] SessionStats GetStats(TimePoint now) const;
+  [[nodiscard]] SendLimit limited_by(const Stream& stream) const { return stream.limits.Current(limits_); }
+  [[nodiscard]] TimeInLimit TimeInLimitOf(const Stream& stream, TimePoint now) const { return stream.limits.Totals(limits_, now); }
 
   // The datagram to repeat for who goes on sending to a closed connection, without its wrapper; empty: stay silent (RFC 9000 section 10.2).
   [[nodiscard]] const std::vector<uint8_t>& last_words() const { return last_words_; }
@@ -144,7 +147,6 @@ class Connection {
   };
   PacketOutcome WritePacket(TimePoint now, ByteSpan out);
   PacketOutcome WriteAcknowledgement(TimePoint now, ByteSpan out);
-  [[nodiscard]] SendLimit FindLimit() const;
   ngtcp2_ssize OfferStream(TimePoint now, Stream& stream, ByteSpan out, ngtcp2_pkt_info& packet);
   ngtcp2_ssize OfferDatagrams(TimePoint now, ByteSpan out, ngtcp2_pkt_info& packet);
   [[nodiscard]] size_t MaxDatagramFrame() const;  // with the stream's id
@@ -170,6 +172,15 @@ class Connection {
   void UpdatePeer();
   void UpdateMtu(TimePoint now);
   void UpdateFlowBlocked(TimePoint now);
+
+  // What limits the connection and its streams.
+  [[nodiscard]] SendLimit FindLimit(TimePoint now) const;
+  [[nodiscard]] StreamLimitClock::Hold HoldOf(const Stream& stream) const;
+  void Touch(Stream& stream);  // its limit may be another
+  void AccountLimits(TimePoint now);
+  [[nodiscard]] bool HasTouchedAll() const;
+  void Enter(Stream& stream, const StreamLimitClock::Hold& hold, TimePoint now);
+  void EndAccounting(Stream& stream);
   [[nodiscard]] bool IsConnectionBlocked() const;  // by the peer's window for all streams together
   void TellAllRoom();
   void NoteWhetherStreamsAreLeft();
@@ -232,7 +243,10 @@ class Connection {
   TimePoint stall_probe_at_ = kInfiniteFuture;
   uint32_t stall_probes_ = 0;           // that were not answered
   TimePoint mtu_search_at_ = kInfiniteFuture;
-  SendLimit limit_ = SendLimit::kApplication;
+  bool is_paced_ = false;               // the pacer ended the last Flush, and is to begin the next
+  LimitClock limits_;
+  std::vector<Stream*> touched_streams_;
+  uint32_t full_streams_ = 0;           // whose writes are refused although nothing of them waits to be sent
 
   std::vector<Stream*> datagram_streams_;  // with datagrams to send
   size_t next_datagram_stream_ = 0;        // whose turn it is

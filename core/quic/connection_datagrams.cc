@@ -86,7 +86,10 @@ bool Connection::SendDatagram(Stream& stream, ByteView head, ByteView payload) {
   const uint64_t dropped = stream.datagrams.dropped();
   stream.datagrams.Push(ByteView(front).first(id_size + head.size()), payload);
   counters_.dropped_datagrams += stream.datagrams.dropped() - dropped;
-  if (was_empty && !stream.datagrams.empty()) datagram_streams_.push_back(&stream);
+  if (was_empty && !stream.datagrams.empty()) {
+    datagram_streams_.push_back(&stream);
+    Touch(stream);
+  }
   MarkReady();
   return true;
 }
@@ -134,6 +137,7 @@ ngtcp2_ssize Connection::OfferDatagrams(TimePoint now, ByteSpan out, ngtcp2_pkt_
     if (accepted == 0 && !is_over) break;  // it did not fit behind what was in the packet already, or may not go now
     stream.datagrams.Pop();
     if (stream.datagrams.empty()) {
+      Touch(stream);
       datagram_streams_.erase(datagram_streams_.begin() + static_cast<std::ptrdiff_t>(next_datagram_stream_));
     } else {
       ++next_datagram_stream_;

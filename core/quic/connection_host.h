@@ -8,6 +8,7 @@
 #include "core/quic/config.h"
 #include "core/quic/connection_id.h"
 #include "core/transport/event.h"
+#include "core/transport/limit_clock.h"
 
 namespace culvert::quic {
 
@@ -29,7 +30,7 @@ class ConnectionHost {
   // A client's handshake is done or has failed.
   virtual void OnHandshakeOver(Connection& connection) = 0;
 
-  virtual Stream& AddStream(Connection& connection) = 0;
+  virtual Stream& AddStream(Connection& connection, const StreamLimitClock& clock) = 0;
   virtual void EraseStream(Stream& stream) = 0;
 
   // Makes a new id of ours that leads to `connection`, and the stateless reset token that belongs to it (16 bytes).

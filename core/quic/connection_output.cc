@@ -40,23 +40,17 @@ bool Connection::Flush(TimePoint now, DatagramSink& sink) {
         OnReadResult(now, static_cast<int>(packet.size));
         return state_ != State::kClosing;  // the close packet comes with the next call
       }
-      if (may_send) limit_ = FindLimit();
+      if (may_send) is_paced_ = false;
       break;
     }
     if (may_send) pacer_.OnSent(now, static_cast<uint64_t>(packet.size));
-    limit_ = SendLimit::kPacing;
+    is_paced_ = true;
     if (!Send(now, sink, slot, packet)) return false;
   }
   UpdateFlowBlocked(now);
+  AccountLimits(now);
   if (is_draining_in_order() && close_at_ == kInfiniteFuture) close_at_ = now + kLastAcknowledgement;
   return true;
-}
-
-SendLimit Connection::FindLimit() const {
-  if (stall_probes_ > 0 || congestion_->pto_count() >= 3) return SendLimit::kPathDown;
-  if (blocked_streams_ > 0 || IsConnectionBlocked()) return SendLimit::kPeerWindow;
-  if (send_queue_.empty() && datagram_streams_.empty()) return SendLimit::kApplication;
-  return SendLimit::kCongestion;
 }
 
 Connection::PacketOutcome Connection::WriteAcknowledgement(TimePoint now, ByteSpan out) {
@@ -85,6 +79,7 @@ Connection::PacketOutcome Connection::WritePacket(TimePoint now, ByteSpan out) {
     Stream& stream = *send_queue_.front();
     send_queue_.pop_front();
     stream.is_queued = false;
+    Touch(stream);
     if (!stream.has_output()) continue;
     if (stream.unsent() > 0 && !stream.must_announce && IsConnectionBlocked()) {
       Queue(stream);
@@ -207,13 +202,14 @@ TimePoint Connection::NextTimeout() const {
   TimePoint next = FromTimestamp(ngtcp2_conn_get_expiry(conn_));
   next = std::min({next, mtu_search_at_, stall_probe_at_, close_at_});
   if (!graces_.empty()) next = std::min(next, graces_.front().first);
-  if (limit_ == SendLimit::kPacing) next = std::min(next, pacer_.NextStepAt());
+  if (is_paced_) next = std::min(next, pacer_.NextStepAt());
   return next;
 }
 
 void Connection::Queue(Stream& stream) {
   if (stream.is_blocked || std::exchange(stream.is_queued, true)) return;
   send_queue_.push_back(&stream);
+  Touch(stream);
 }
 
 bool Connection::IsConnectionBlocked() const { return unsent_bytes_ > 0 && ngtcp2_conn_get_max_data_left(conn_) == 0; }

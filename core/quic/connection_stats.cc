@@ -53,7 +53,8 @@ SessionStats Connection::GetStats(TimePoint now) const {
       static_cast<uint32_t>(ngtcp2_conn_get_path_max_tx_udp_payload_size(conn_) + host_.config().outer_overhead_bytes());
   stats.segments_in_flight = static_cast<uint32_t>(info.bytes_in_flight / std::max<size_t>(1, ngtcp2_conn_get_path_max_tx_udp_payload_size(conn_)));
   stats.pacing_bytes_per_second = congestion_->pacing_bytes_per_second();
-  stats.limited_by = limit_;
+  stats.limited_by = limits_.current();
+  stats.time_in_limit = limits_.Totals(now);
   for (const auto& [id, stream] : streams_) {
     stats.send_queue_bytes += stream->sending.size();
     stats.receive_buffered_bytes += stream->receiving.size();

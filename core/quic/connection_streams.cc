@@ -36,7 +36,7 @@ constexpr uint64_t kAbortError = 1;
 void Connection::OnStreamOpened(int64_t id) {
   // Before the handshake is done only 0-RTT data opens streams.
   if (!std::exchange(is_announced_, true)) host_.Emit({Event::Kind::kSessionOpened, {}, {}, handle_});
-  Stream& stream = host_.AddStream(*this);
+  Stream& stream = host_.AddStream(*this, StreamLimitClock(limits_, now_));
   stream.id = id;
   streams_[id] = &stream;
   ++counters_.opened_streams;
@@ -68,6 +68,7 @@ void Connection::OnStreamAcked(Stream& stream, uint64_t until) {
   counters_.acknowledged_bytes += acknowledged;
   held_bytes_ -= acknowledged;
   stream.sending.TakeUntil(until);
+  if (stream.sending.empty()) Touch(stream);
   if (holds_all_it_may_ && held_bytes_ < kMaxHeldOfConnection / 2) return TellAllRoom();
   TellRoom(stream);
 }
@@ -76,6 +77,7 @@ void Connection::OnStreamReset(Stream& stream) {
   // It came whole, or nobody reads it any more: then it may be the answer to our STOP_SENDING, and what we send goes on.
   if (stream.fin_received || stream.is_released) return;
   stream.is_reset = true;
+  Touch(stream);
   resets_.push_back(stream.id);
 }
 
@@ -93,6 +95,7 @@ void Connection::OnStopSending(Stream& stream) {
   unsent_bytes_ -= stream.unsent();
   stream.sent = stream.sending.end();
   if (std::exchange(stream.is_blocked, false)) --blocked_streams_;
+  Touch(stream);
   TellIfRefused(stream);
 }
 
@@ -125,6 +128,7 @@ void Connection::OnStreamOver(Stream& stream) {
   held_bytes_ -= stream.sending.size();
   stream.sent = stream.sending.end();
   stream.sending.Clear();
+  EndAccounting(stream);
   last_stream_over_at_ = now_;
   if (!stream.opened_here) ngtcp2_conn_extend_max_streams_bidi(conn_, 1);
   if (stream.is_reset && !stream.is_released) {
@@ -144,6 +148,7 @@ void Connection::OnStreamOver(Stream& stream) {
 void Connection::OnStreamRoom(Stream& stream) {
   if (!std::exchange(stream.is_blocked, false)) return;
   --blocked_streams_;
+  Touch(stream);
   if (stream.has_output()) Queue(stream);
 }
 
@@ -158,6 +163,7 @@ void Connection::ReopenStreams() {
   blocked_streams_ = 0;
   for (const auto& [old_id, stream] : before) {
     stream->is_queued = stream->is_blocked = false;
+    EndAccounting(*stream);
     if (stream->is_reset) {
       // Aborted meanwhile; the server never heard of it.
       stream->is_over = true;
@@ -199,6 +205,7 @@ void Connection::EndStreams(CloseReason reason) {
   for (const auto& [id, stream] : ending) {
     stream->is_over = true;
     stream->is_queued = stream->is_blocked = false;
+    EndAccounting(*stream);
     stream->sending.Clear();
     stream->datagrams.Clear();
     if (stream->fin_received && !stream->receiving.empty() && !stream->is_released && !stream->is_reset) {
@@ -218,7 +225,7 @@ Stream* Connection::OpenStream(TimePoint now) {
   now_ = now;
   const bool may = state_ == State::kEstablished || (state_ == State::kHandshaking && handshake_.offers_early_data());
   if (!may || closes_when_idle_) return nullptr;
-  Stream& stream = host_.AddStream(*this);
+  Stream& stream = host_.AddStream(*this, StreamLimitClock(limits_, now));
   if (ngtcp2_conn_open_bidi_stream(conn_, &stream.id, &stream) != 0) {
     wants_streams_ = has_no_streams_left_ = true;
     host_.EraseStream(stream);
@@ -259,7 +266,10 @@ size_t Connection::WritableBytes(const Stream& stream) const {
 
 size_t Connection::Write(Stream& stream, ByteView bytes) {
   const size_t taken = std::min(bytes.size(), WritableBytes(stream));
-  if (taken < bytes.size()) stream.wants_room = true;
+  if (taken < bytes.size()) {
+    stream.wants_room = true;
+    Touch(stream);
+  }
   if (held_bytes_ >= kMaxHeldOfConnection) holds_all_it_may_ = true;
   if (taken == 0) {
     TellIfRefused(stream);
@@ -277,6 +287,7 @@ size_t Connection::Write(Stream& stream, ByteView bytes) {
 void Connection::TellRoom(Stream& stream) {
   if (!stream.wants_room || stream.is_released || WritableBytes(stream) < UnsentLimit() / 2) return;
   stream.wants_room = false;
+  Touch(stream);
   host_.Emit({Event::Kind::kWritable, stream.handle, {}, handle_});
 }
 
@@ -300,6 +311,7 @@ void Connection::Consume(Stream& stream, size_t size) {
 
 void Connection::FinishWriting(Stream& stream) {
   if (std::exchange(stream.fin_wanted, true) || stream.is_over) return;
+  Touch(stream);
   Queue(stream);
   MarkReady();
 }
@@ -319,6 +331,7 @@ void Connection::AbortStream(Stream& stream, CloseReason /*reason*/) {
   unsent_bytes_ -= stream.unsent();
   stream.sent = stream.sending.end();
   if (std::exchange(stream.is_blocked, false)) --blocked_streams_;
+  Touch(stream);
   static_cast<void>(ngtcp2_conn_shutdown_stream(conn_, 0, stream.id, kAbortError));
   stopped_.push_back(stream.id);
   MarkReady();

@@ -395,8 +395,8 @@ void EndpointImpl::OnHandshakeOver(Connection& connection) {
   --handshakes_;
 }
 
-Stream& EndpointImpl::AddStream(Connection& connection) {
-  const StreamHandle handle = streams_.Emplace(connection, blocks_);
+Stream& EndpointImpl::AddStream(Connection& connection, const StreamLimitClock& clock) {
+  const StreamHandle handle = streams_.Emplace(connection, blocks_, clock);
   Stream& stream = *streams_.Find(handle);
   stream.handle = handle;
   return stream;

@@ -52,6 +52,7 @@ class EndpointImpl final : public Endpoint, private ConnectionHost {
   [[nodiscard]] size_t session_count() const override { return connections_.size(); }
   [[nodiscard]] const EndpointCounters& counters() const override { return counters_; }
   [[nodiscard]] std::optional<SessionStats> GetStats(TimePoint now, StreamHandle stream) const override;
+  [[nodiscard]] std::optional<TimeInLimit> GetTimeInLimit(TimePoint now, StreamHandle stream) const override;
   [[nodiscard]] std::optional<SessionStats> GetSessionStats(TimePoint now, SessionHandle session) const override;
   void AbortSession(TimePoint now, SessionHandle session, CloseReason reason) override;
   void ForEachSession(TimePoint now, const std::function<void(const SessionStats&)>& visit) const override;
@@ -129,7 +130,7 @@ class EndpointImpl final : public Endpoint, private ConnectionHost {
     counters_.tx_bytes += bytes;
   }
   void OnHandshakeOver(Connection& connection) override;
-  Stream& AddStream(Connection& connection) override;
+  Stream& AddStream(Connection& connection, const StreamLimitClock& clock) override;
   void EraseStream(Stream& stream) override;
   ConnectionId MakeId(Connection& connection, ByteSpan reset_token) override;
   void AddId(const ConnectionId& id, Connection& connection) override;

@@ -114,7 +114,15 @@ std::optional<SessionStats> EndpointImpl::GetStats(TimePoint now, StreamHandle h
   stats.stream = handle;
   stats.send_queue_bytes = stream->sending.size();
   stats.receive_buffered_bytes = stream->receiving.size();
+  stats.limited_by = stream->connection->limited_by(*stream);
+  stats.time_in_limit = stream->connection->TimeInLimitOf(*stream, now);
   return stats;
+}
+
+std::optional<TimeInLimit> EndpointImpl::GetTimeInLimit(TimePoint now, StreamHandle handle) const {
+  const Stream* stream = streams_.Find(handle);
+  if (stream == nullptr || stream->connection == nullptr) return std::nullopt;
+  return stream->connection->TimeInLimitOf(*stream, now);
 }
 
 std::optional<SessionStats> EndpointImpl::GetSessionStats(TimePoint now, SessionHandle session) const {

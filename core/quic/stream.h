@@ -10,6 +10,7 @@
 #include "core/base/time.h"
 #include "core/quic/stream_buffer.h"
 #include "core/transport/event.h"
+#include "core/transport/limit_clock.h"
 #include "core/transport/packet_queue.h"
 
 namespace culvert::quic {
@@ -17,7 +18,8 @@ namespace culvert::quic {
 class Connection;
 
 struct Stream {
-  Stream(Connection& owner, BlockPool& pool) : connection(&owner), sending(pool), receiving(pool) {}
+  Stream(Connection& owner, BlockPool& pool, const StreamLimitClock& clock)
+      : connection(&owner), sending(pool), receiving(pool), limits(clock) {}
 
   Connection* connection;  // nullptr: the connection is gone, and with it all but what was received
   StreamHandle handle;
@@ -28,6 +30,7 @@ struct Stream {
   BlockQueue receiving;          // in order, not yet consumed
   PacketQueue datagrams;         // to be sent, each behind the stream's id
   TimePoint read_deadline = kInfiniteFuture;
+  StreamLimitClock limits;       // beside its connection's
 
   CloseReason close_reason = CloseReason::kNone;  // why its connection ended, while it still shows what had come
 
@@ -40,6 +43,7 @@ struct Stream {
   bool wants_room = false;       // a Write fell short
   bool is_blocked = false;       // waits for the peer's flow control
   bool is_queued = false;        // in the connection's list of streams that have something to send
+  bool is_touched = false;       // in the connection's list of streams whose limit may have changed
   bool is_readable_told = false; // a kReadable is in the queue of events
   bool is_closed_told = false;   // a kClosed was emitted; once it is polled, the application has let go of the stream
   bool is_over = false;          // ngtcp2 has closed it

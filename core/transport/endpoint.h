@@ -88,6 +88,8 @@ class Endpoint {
   [[nodiscard]] virtual size_t session_count() const = 0;
   [[nodiscard]] virtual const EndpointCounters& counters() const = 0;
   [[nodiscard]] virtual std::optional<SessionStats> GetStats(TimePoint now, StreamHandle stream) const = 0;
+  // What limited the sender of this stream, and for how long, since the stream began. Cheaper than all its figures.
+  [[nodiscard]] virtual std::optional<TimeInLimit> GetTimeInLimit(TimePoint now, StreamHandle stream) const = 0;
   // The session as a whole, whatever streams it carries. Where each carries one it is what GetStats says.
   [[nodiscard]] virtual std::optional<SessionStats> GetSessionStats(TimePoint now, SessionHandle session) const {
     return GetStats(now, session);

@@ -38,7 +38,7 @@ std::string_view CloseReasonName(CloseReason reason) {
 }
 
 std::string_view SendLimitName(SendLimit limit) {
-  static constexpr std::array<std::string_view, 6> kNames = {
+  static constexpr std::array<std::string_view, kSendLimitCount> kNames = {
       "APPLICATION", "CONGESTION", "PACING", "PEER_WINDOW", "BUFFER", "PATH_DOWN",
   };
   return kNames[static_cast<size_t>(limit)];

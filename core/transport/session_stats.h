@@ -7,12 +7,9 @@
 #include "core/base/address.h"
 #include "core/base/time.h"
 #include "core/transport/event.h"
+#include "core/transport/limit_clock.h"
 
 namespace culvert {
-
-// What keeps the sender from sending more right now.
-enum class SendLimit : uint8_t { kApplication, kCongestion, kPacing, kPeerWindow, kBuffer, kPathDown };
-std::string_view SendLimitName(SendLimit limit);
 
 struct SessionStats {
   SessionHandle session;
@@ -40,6 +37,7 @@ struct SessionStats {
   uint64_t pacing_bytes_per_second = 0;     // 0: not paced yet
   uint32_t path_mtu_bytes = 0;              // largest UDP payload we send
   SendLimit limited_by = SendLimit::kApplication;
+  TimeInLimit time_in_limit;                // all zero: the transport does not say (TCP)
 
   // Counters.
   uint64_t tx_bytes = 0;                // application bytes accepted for sending

@@ -263,6 +263,7 @@ void KcpPair::CheckInvariants(End& end, bool is_client) {
     if (stats.rto < std::chrono::milliseconds(100) || stats.rto > std::chrono::seconds(10)) Fail("RTO out of bounds");
     if (stats.segments_in_flight > 0 && stats.bytes_in_flight == 0) Fail("segments in flight without bytes");
     if (stats.acknowledged_bytes > stats.tx_bytes) Fail("more acknowledged than sent");
+    if (stats.time_in_limit.Sum() != now_ - stats.opened_at) Fail("the times in limits do not add up to the session's age");
     if (stats.bytes_in_flight > stats.congestion_window_bytes + 16 * stats.path_mtu_bytes &&
         stats.bytes_in_flight > 64 * stats.path_mtu_bytes && stats.limited_by != SendLimit::kPathDown) {
       // A window that shrank may stay overfull until acknowledgements come; it must not be refilled meanwhile, which the

@@ -18,6 +18,7 @@ constexpr int kReceiveBudget = 64;
 // No send storm: in 100 ms nobody sends more than this many times what the link carries, plus a start.
 constexpr double kStormFactor = 4;
 constexpr uint64_t kStormAllowance = 2 << 20;
+constexpr size_t kMostStreamsChecked = 16;  // one by one, after each step
 // Flush, events, and what they led to, until nothing follows.
 constexpr int kSettleRounds = 100;
 // Turns at one and the same time; a burst takes a few hundred.
@@ -368,7 +369,13 @@ void QuicPair::CheckInvariants(End& end) {
     if (stats.receive_buffered_bytes > (9u << 20)) Fail("more received than flow control allows");
     if (stats.acknowledged_bytes > stats.tx_bytes) Fail("more acknowledged than sent");
     if (stats.path_mtu_bytes > largest_datagram_) Fail("the path MTU is above the limit");
+    if (stats.time_in_limit.Sum() != now_ - stats.opened_at) Fail("the times in limits do not add up to the session's age");
   });
+  if (end.sides.size() > kMostStreamsChecked) return;
+  for (const auto& [handle, side] : end.sides) {
+    const auto time = end.endpoint->GetTimeInLimit(now_, side->stream);
+    if (time && time->Sum() != now_ - side->opened_at) Fail("the times in limits do not add up to the stream's age");
+  }
 }
 
 QuicPair::Traffic QuicPair::TrafficOf(const SocketAddress& address) const {

@@ -48,8 +48,8 @@ TEST(Copies, OneMomentLaterWhereMuchIsLost) {
   EXPECT_GE(bench.sent.back().at - bench.sent.front().at, milliseconds(5));
   EXPECT_EQ(std::get<DataSegment>(bench.sent.back().segment).number, std::get<DataSegment>(bench.sent.front().segment).number);
   // Both count for what the path carried, neither as a loss.
-  EXPECT_EQ(bench.connection().GetStats().lost_segments, 0u);
-  EXPECT_EQ(bench.connection().GetStats().retransmitted_segments, 1u);
+  EXPECT_EQ(bench.connection().GetStats(bench.now()).lost_segments, 0u);
+  EXPECT_EQ(bench.connection().GetStats(bench.now()).retransmitted_segments, 1u);
 }
 
 TEST(Copies, TwoWhereOneWouldOftenBeLostAsWell) {
@@ -121,8 +121,8 @@ TEST(Copies, WhatTheCopySavedCountsAsLost) {
                            .receiving_next = copy.number,
                            .timestamp = copy.timestamp,
                            .numbers = number});
-  EXPECT_EQ(bench.connection().GetStats().lost_segments, 1u);
-  EXPECT_EQ(bench.connection().GetStats().spurious_retransmits, 0u);
+  EXPECT_EQ(bench.connection().GetStats(bench.now()).lost_segments, 1u);
+  EXPECT_EQ(bench.connection().GetStats(bench.now()).spurious_retransmits, 0u);
 }
 
 }  // namespace

@@ -150,7 +150,7 @@ TEST_P(Wraps, AConnectionCrossesInBothDirections) {
       ++our_next;
       bench.ReceiveFullAck();
     }
-    const SessionStats stats = bench.connection().GetStats();
+    const SessionStats stats = bench.connection().GetStats(bench.now());
     EXPECT_EQ(stats.retransmitted_segments, 0u);
     EXPECT_EQ(stats.duplicate_segments, 0u);
     EXPECT_EQ(stats.acknowledged_bytes, 901u);

@@ -171,6 +171,7 @@ class ScriptedQuic final : public quic::Endpoint {
   size_t session_count() const override { return all.size() - gone_.size(); }
   const EndpointCounters& counters() const override { return counters_; }
   std::optional<SessionStats> GetStats(TimePoint, StreamHandle) const override { return std::nullopt; }
+  std::optional<TimeInLimit> GetTimeInLimit(TimePoint, StreamHandle) const override { return std::nullopt; }
   std::optional<SessionStats> GetSessionStats(TimePoint, SessionHandle handle) const override {
     const auto* session = sessions_.Find(handle);
     if (session == nullptr || gone_.contains(handle.packed())) return std::nullopt;
