@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
 #include "core/base/address.h"
+#include "culvert/v1/config.pb.h"
 #include "culvert/v1/options.pb.h"
 #include "google/protobuf/duration.pb.h"
 #include "server/message_walk.h"
@@ -70,6 +71,11 @@ std::string FormatFault(v1::FieldRules::Format format, const std::string& value)
       // The daemon's working folder is no business of who writes a request; files and culvertctl make paths absolute.
       if (value.front() != '/') return QuotedValue(value) + " is not an absolute path";
       return "";
+    case v1::FieldRules::FORMAT_REQUEST_ID: {
+      static const RE2 kRequestId("[A-Za-z0-9_.:-]{1,64}");
+      if (!RE2::FullMatch(value, kRequestId)) return QuotedValue(value) + " is not 1 to 64 letters, digits, '-', '_', '.' and ':'";
+      return "";
+    }
     default: return "";
   }
 }
@@ -147,9 +153,8 @@ void CheckRepeated(const Message& message, const FieldDescriptor& field, const v
                    const std::string& path, Violations& violations) {
   const Reflection& reflection = *message.GetReflection();
   const int size = reflection.FieldSize(message, &field);
-  if (size > kMaxRepeated) {
-    return Add(violations, path, absl::StrFormat("has %d entries, at most %d are taken", size, kMaxRepeated));
-  }
+  const int most = rules.max_items() != 0 ? static_cast<int>(rules.max_items()) : kMaxRepeated;
+  if (size > most) return Add(violations, path, absl::StrFormat("has %d entries, at most %d are taken", size, most));
   for (int i = 0; i < size; ++i) {
     const std::string element = absl::StrFormat("%s[%d]", path, i);
     if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
@@ -209,25 +214,46 @@ std::string QuotedValue(const std::string& value) {
   return text;
 }
 
+namespace {
+
+bool IsDeclaredObject(const FieldDescriptor& field) {
+  if (field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return false;
+  const Descriptor* type = field.message_type();
+  return type == v1::Object::descriptor() || type == v1::Listener::descriptor() || type == v1::Dialer::descriptor() ||
+         type == v1::Forward::descriptor();
+}
+
+void ValidateField(const Message& message, const FieldDescriptor& field, const std::string& prefix, Violations& violations) {
+  const Reflection& reflection = *message.GetReflection();
+  const v1::FieldRules& rules = RulesOf(field);
+  if (rules.output_only()) return;  // cleared, not judged
+  const std::string path = JoinPath(prefix, field.name());
+  const bool is_set = field.is_repeated() ? reflection.FieldSize(message, &field) > 0 : reflection.HasField(message, &field);
+  if (!is_set) {
+    if (rules.required()) Add(violations, path, "must be set");
+  } else if (field.is_map()) {
+    CheckMap(message, field, path, violations);
+  } else if (field.is_repeated()) {
+    CheckRepeated(message, field, rules, path, violations);
+  } else {
+    CheckSingular(message, field, rules, path, violations);
+  }
+}
+
+}  // namespace
+
 void ValidateTree(const Message& message, const std::string& prefix, Violations& violations) {
   const Descriptor& type = *message.GetDescriptor();
   if (type.file()->package() == "google.protobuf") return;
-  const Reflection& reflection = *message.GetReflection();
+  for (int i = 0; i < type.field_count(); ++i) ValidateField(message, *type.field(i), prefix, violations);
+}
+
+void ValidateRequest(const Message& request, Violations& violations) {
+  const Descriptor& type = *request.GetDescriptor();
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
-    const v1::FieldRules& rules = RulesOf(field);
-    if (rules.output_only()) continue;  // cleared, not judged
-    const std::string path = JoinPath(prefix, field.name());
-    const bool is_set = field.is_repeated() ? reflection.FieldSize(message, &field) > 0 : reflection.HasField(message, &field);
-    if (!is_set) {
-      if (rules.required()) Add(violations, path, "must be set");
-    } else if (field.is_map()) {
-      CheckMap(message, field, path, violations);
-    } else if (field.is_repeated()) {
-      CheckRepeated(message, field, rules, path, violations);
-    } else {
-      CheckSingular(message, field, rules, path, violations);
-    }
+    const bool is_set = field.is_repeated() || request.GetReflection()->HasField(request, &field);
+    if (!IsDeclaredObject(field) || !is_set) ValidateField(request, field, "", violations);
   }
 }
 

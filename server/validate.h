@@ -16,6 +16,9 @@ namespace culvert::server {
 // Paths begin with `prefix`: "objects[2]", or empty.
 void ValidateTree(const google::protobuf::Message& message, const std::string& prefix, Violations& violations);
 
+// The same of a request, apart from the declared objects in it, which are judged as changes of what exists (change_plan.h).
+void ValidateRequest(const google::protobuf::Message& request, Violations& violations);
+
 // A user's value as it may stand in an error or a log line: in quotes, escaped, at most 64 bytes of it.
 std::string QuotedValue(const std::string& value);
 

@@ -6,20 +6,13 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "proto/manifest/identity.h"
+#include "proto/manifest/message.h"
 
 namespace culvert::manifest {
 
 std::string SourceObject::Where(std::string_view path) const {
-  // "spec.targets[1]" → "spec.targets" → "spec". Keys of maps may hold dots and brackets; cutting there only finds
-  // nothing and goes on.
-  while (!path.empty()) {
-    if (const auto found = lines.find(std::string(path)); found != lines.end()) {
-      return absl::StrFormat("%s:%d", file, found->second);
-    }
-    const size_t cut = path.find_last_of(".[");
-    if (cut == std::string_view::npos) break;
-    path = path.substr(0, cut);
-  }
+  const std::string where = WhereIn(file, lines, path);
+  if (where != file) return where;
   return absl::StrFormat("%s:%d", file, line);
 }
 
