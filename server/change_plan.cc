@@ -10,17 +10,15 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "core/base/check.h"
 #include "core/base/status_macros.h"
 #include "core/crypto/secret.h"
-#include "server/config_from_proto.h"
+#include "server/entry_resolver.h"
 #include "server/error_builder.h"
+#include "server/lease.h"
 #include "server/message_walk.h"
 #include "server/spec_defaults.h"
 #include "server/table_rules.h"
-#include "server/tls_status.h"
 #include "server/validate_object.h"
-#include "server/validate_quic.h"
 
 namespace culvert::server {
 namespace {
@@ -36,16 +34,12 @@ struct Draft {
   std::vector<v1::Warning> warnings;
 };
 
-// Of a QUIC dialer without a tls block, which needs insecure: true: it takes any peer, as v2ray does (spec/quic.md section 2).
-std::shared_ptr<const tls::TlsContext> UnverifyingTls() {
-  const TlsUse use{.role = tls::Role::kClient, .insecure = true, .path = ""};
-  TlsResult made = MakeTlsContext(v1::TlsSpec(), use, TlsFiles());
-  CULVERT_CHECK(made.context != nullptr);  // nothing in it comes from outside
-  return std::move(made.context);
+void AddWarning(std::string field, std::string reason, std::string message, std::vector<v1::Warning>& warnings) {
+  v1::Warning& warning = warnings.emplace_back();
+  warning.set_field(std::move(field));
+  warning.set_reason(std::move(reason));
+  warning.set_message(std::move(message));
 }
-
-// A full table without comments.
-constexpr size_t kMaxUsersFileBytes = frontdoor::UserTable::kMaxUsers * (2 * frontdoor::UserTable::kMaxNameBytes + 3);
 
 class Planner {
  public:
@@ -61,6 +55,7 @@ class Planner {
     if (!violations_.empty()) return InvalidFields(violations_);
     CULVERT_RETURN_IF_ERROR(CheckManagers(drafts));
     for (size_t i = 0; i < drafts.size(); ++i) CULVERT_RETURN_IF_ERROR(Finish(i, drafts[i]));
+    if (set_.prune) CULVERT_RETURN_IF_ERROR(Prune());
     JudgeTable(drafts);
     if (!violations_.empty()) return InvalidFields(violations_);
     if (plan_.table.size() > kMaxObjects) return LimitExceeded("declared objects", kMaxObjects);
@@ -70,15 +65,10 @@ class Planner {
  private:
   absl::Status DraftOne(size_t index, Draft& draft);
   absl::Status DraftUpdate(const Change& change, Draft& draft);
-  absl::Status CheckManagers(const std::vector<Draft>& drafts) const;
+  absl::Status CheckManagers(std::vector<Draft>& drafts) const;
+  absl::Status Prune();
   absl::Status Finish(size_t index, Draft& draft);
   absl::Status Delete(const Change& change, ChangeResult& result);
-  absl::Status ResolveKcp(Draft& draft, Entry& entry);
-  absl::Status ResolveQuic(Draft& draft, Entry& entry);
-  absl::StatusOr<std::optional<std::string>> ReadSecretFile(const std::string& path, const std::string& field,
-                                                            const char* what, Entry& entry);
-  absl::Status ResolveTls(Draft& draft, Entry& entry);
-  absl::Status ResolveUsers(Draft& draft, Entry& entry);
   void Stamp(const Draft& draft, Entry& entry, ChangeResult& result);
   void JudgeTable(const std::vector<Draft>& drafts);
   void JudgeBystanders(const std::vector<Draft>& drafts, const TableRules& rules);
@@ -119,7 +109,7 @@ absl::Status Planner::DraftOne(size_t index, Draft& draft) {
   draft.object = change.object;
   const std::optional<Kind> kind = KindOf(draft.object);
   if (kind) {
-    ClearOutputOnly(MutableBodyOf(draft.object), draft.prefix, draft.warnings);
+    if (!set_.is_restored) ClearOutputOnly(MutableBodyOf(draft.object), draft.prefix, draft.warnings);
     draft.before = before_.Find(KeyOf(draft.object));
     if (change.verb == Verb::kUpdate) CULVERT_RETURN_IF_ERROR(DraftUpdate(change, draft));
     if (set_.is_apply && draft.before != nullptr) {
@@ -128,6 +118,10 @@ absl::Status Planner::DraftOne(size_t index, Draft& draft) {
     }
   }
   const size_t faults_before = violations_.size();
+  if (kind && !set_.is_restored) {
+    JudgeLease(MetadataOf(draft.object), draft.before != nullptr ? &MetadataOf(draft.before->object) : nullptr, context_.now_unix_ns,
+               draft.prefix, violations_);
+  }
   ValidateObject(draft.object, draft.prefix, violations_, draft.warnings);
   if (!kind || violations_.size() != faults_before) return absl::OkStatus();
 
@@ -163,21 +157,25 @@ absl::Status Planner::DraftUpdate(const Change& change, Draft& draft) {
   draft.object = std::move(merged);
   const std::string& manager = MetadataOf(draft.object).manager();
   if (manager != set_.manager) {
-    v1::Warning& warning = draft.warnings.emplace_back();
-    warning.set_field("metadata.manager");
-    warning.set_reason("MANAGED_BY_OTHER");
-    warning.set_message("belongs to manager \"" + manager + "\", which will undo the change when it applies again");
+    AddWarning("metadata.manager", "MANAGED_BY_OTHER",
+               "belongs to manager \"" + manager + "\", which will undo the change when it applies again", draft.warnings);
   }
   return absl::OkStatus();
 }
 
-absl::Status Planner::CheckManagers(const std::vector<Draft>& drafts) const {
+absl::Status Planner::CheckManagers(std::vector<Draft>& drafts) const {
   std::vector<ObjectKey> foreign;
-  for (const Draft& draft : drafts) {
+  for (Draft& draft : drafts) {
     if (!set_.is_apply || draft.before == nullptr) continue;
+    const std::string& manager = MetadataOf(draft.before->object).manager();
+    if (manager == set_.manager) continue;
     // What is as it should be already needs no permission.
     if (EtagOf(draft.object, *context_.hash) == MetadataOf(draft.before->object).etag()) continue;
-    if (MetadataOf(draft.before->object).manager() != set_.manager) foreign.push_back(KeyOf(draft.object));
+    if (!set_.force_conflicts) {
+      foreign.push_back(KeyOf(draft.object));
+    } else if (manager == kFileManager) {
+      AddWarning("metadata.manager", "MANAGED_BY_OTHER", "stands in a configuration folder too, which wins again at the next start", draft.warnings);
+    }
   }
   if (foreign.empty()) return absl::OkStatus();
   return ManagedByOther(foreign, MetadataOf(before_.Find(foreign.front())->object).manager());
@@ -188,10 +186,7 @@ absl::Status Planner::Finish(size_t index, Draft& draft) {
   ChangeResult& result = plan_.results[index];
   if (set_.changes[index].verb == Verb::kDelete) return Delete(set_.changes[index], result);
   auto entry = std::make_shared<Entry>();
-  CULVERT_RETURN_IF_ERROR(ResolveKcp(draft, *entry));
-  CULVERT_RETURN_IF_ERROR(ResolveQuic(draft, *entry));
-  CULVERT_RETURN_IF_ERROR(ResolveTls(draft, *entry));
-  CULVERT_RETURN_IF_ERROR(ResolveUsers(draft, *entry));
+  CULVERT_RETURN_IF_ERROR(ResolveEntry(draft.object, draft.prefix, context_, *entry, draft.warnings, violations_));
   result.key = KeyOf(draft.object);
   result.before = draft.before;
   Stamp(draft, *entry, result);
@@ -201,7 +196,11 @@ absl::Status Planner::Finish(size_t index, Draft& draft) {
     if (warning.field().starts_with(head)) warning.set_field(warning.field().substr(head.size()));
   }
   result.warnings = std::move(draft.warnings);
-  result.after = result.action == Action::kUnchanged ? draft.before : EntryPtr(std::move(entry));
+  if (result.action == Action::kUnchanged) {
+    result.after = result.renewed ? WithLeaseOf(*draft.before, *entry) : draft.before;
+  } else {
+    result.after = std::move(entry);
+  }
   plan_.table.Put(result.after);
   return absl::OkStatus();
 }
@@ -213,9 +212,13 @@ absl::Status Planner::Delete(const Change& change, ChangeResult& result) {
     result.action = Action::kMissing;
     return change.allow_missing ? absl::OkStatus() : NotFound(change.key);
   }
+  if (change.if_expired && !IsExpired(*result.before, context_.now_unix_ns, context_.now)) {
+    result.after = result.before;  // its lease was put off in the meantime
+    return absl::OkStatus();
+  }
   const std::string& current = MetadataOf(result.before->object).etag();
   if (!change.etag.empty() && change.etag != current) return EtagMismatch(change.key, current);
-  const std::vector<ObjectKey> referrers = before_.ReferrersOf(change.key);
+  const std::vector<ObjectKey> referrers = plan_.table.ReferrersOf(change.key);  // without what went earlier in this set
   if (!referrers.empty() && !change.force) return ResourceInUse(change.key, referrers);
   result.action = Action::kDeleted;
   result.disruptive = true;
@@ -225,110 +228,21 @@ absl::Status Planner::Delete(const Change& change, ChangeResult& result) {
   return absl::OkStatus();
 }
 
-// The content of a file with a seed or key, of which the entry gets the fingerprint; nullopt: none is named, or it is empty, which is a
-// violation.
-absl::StatusOr<std::optional<std::string>> Planner::ReadSecretFile(const std::string& path, const std::string& field,
-                                                                   const char* what, Entry& entry) {
-  if (path.empty()) return std::nullopt;
-  absl::StatusOr<std::string> content = context_.read_seed_file(path, field);
-  if (!content.ok()) return std::move(content).status();
-  if (content->empty()) {
-    violations_.push_back({field, absl::StrFormat("the file holds no %s", what)});
-    return std::nullopt;
+// Deletes what the manager of an apply owns and did not name.
+absl::Status Planner::Prune() {
+  std::vector<ObjectKey> unnamed;
+  for (const auto& [key, entry] : before_.entries()) {
+    if (MetadataOf(entry->object).manager() == set_.manager && !seen_.contains(key)) unnamed.push_back(key);
   }
-  entry.secret_file_fingerprint = (*context_.hash)(AsBytes(*content));
-  return *std::move(content);
-}
-
-// Reads the seed file, if any, and makes the KCP settings.
-absl::Status Planner::ResolveKcp(Draft& draft, Entry& entry) {
-  if (TransportOf(draft.object) != v1::TRANSPORT_KCP) return absl::OkStatus();
-  const v1::KcpSpec* spec = KcpOf(draft.object);
-  std::optional<std::string> file_seed;
-  if (spec != nullptr && !spec->seed_file().empty()) {
-    const std::string field = JoinPath(draft.prefix, "spec.kcp.seed_file");
-    CULVERT_ASSIGN_OR_RETURN(file_seed, ReadSecretFile(spec->seed_file(), field, "seed", entry));
-    if (!file_seed) return absl::OkStatus();
-    WarnOfShortSeed(file_seed->size(), field, draft.warnings);
+  for (const ObjectKey& key : unnamed) plan_.table.Erase(key);
+  for (const ObjectKey& key : unnamed) {
+    if (const std::vector<ObjectKey> referrers = plan_.table.ReferrersOf(key); !referrers.empty()) return ResourceInUse(key, referrers);
+    ChangeResult& result = plan_.results.emplace_back();
+    result.action = Action::kDeleted;
+    result.key = key;
+    result.before = before_.Find(key);
+    result.disruptive = true;
   }
-  absl::StatusOr<std::shared_ptr<const kcp::KcpConfig>> config =
-      ToKcpConfig(spec != nullptr ? *spec : v1::KcpSpec(), file_seed);
-  if (file_seed) SecureErase({reinterpret_cast<uint8_t*>(file_seed->data()), file_seed->size()});
-  if (!config.ok()) {
-    violations_.push_back({JoinPath(draft.prefix, "spec.kcp"), std::string(config.status().message())});
-    return absl::OkStatus();
-  }
-  entry.kcp = *std::move(config);
-  return absl::OkStatus();
-}
-
-// Reads the key file, if any, and makes the QUIC settings.
-absl::Status Planner::ResolveQuic(Draft& draft, Entry& entry) {
-  if (TransportOf(draft.object) != v1::TRANSPORT_QUIC) return absl::OkStatus();
-  CULVERT_CHECK(context_.quic_shared != nullptr);
-  entry.quic_shared = context_.quic_shared;
-  const v1::QuicSpec* declared = QuicOf(draft.object);
-  const v1::QuicSpec& spec = declared != nullptr ? *declared : v1::QuicSpec::default_instance();
-  std::optional<std::string> file_key;
-  if (!spec.outer().key_file().empty()) {
-    const std::string field = JoinPath(draft.prefix, "spec.quic.outer.key_file");
-    CULVERT_ASSIGN_OR_RETURN(file_key, ReadSecretFile(spec.outer().key_file(), field, "key", entry));
-    if (!file_key) return absl::OkStatus();
-    WarnOfShortKey(file_key->size(), field, draft.warnings);
-  }
-  absl::StatusOr<std::shared_ptr<const quic::QuicConfig>> config = ToQuicConfig(spec, file_key);
-  if (file_key) SecureErase({reinterpret_cast<uint8_t*>(file_key->data()), file_key->size()});
-  if (!config.ok()) {
-    violations_.push_back({JoinPath(draft.prefix, "spec.quic"), std::string(config.status().message())});
-    return absl::OkStatus();
-  }
-  entry.quic = *std::move(config);
-  return absl::OkStatus();
-}
-
-// Reads the files of keys and certificates, if any, and makes the context.
-absl::Status Planner::ResolveTls(Draft& draft, Entry& entry) {
-  const v1::TlsSpec* spec = TlsOf(draft.object);
-  if (spec == nullptr) {
-    if (TransportOf(draft.object) != v1::TRANSPORT_QUIC) return absl::OkStatus();
-    entry.tls = draft.object.has_listener() ? entry.quic_shared->server_tls : UnverifyingTls();
-    return absl::OkStatus();
-  }
-  const TlsUse use = TlsUseOf(draft.object, JoinPath(draft.prefix, "spec.tls"));
-  absl::StatusOr<TlsFiles> files = ReadTlsFiles(*spec, use, context_.read_file, *context_.hash);
-  if (!files.ok()) return std::move(files).status();
-  TlsResult made = MakeTlsContext(*spec, use, *files);
-  if (made.fault) {
-    violations_.push_back({made.fault->path, made.fault->description});
-    return absl::OkStatus();
-  }
-  entry.tls = std::move(made.context);
-  entry.tls_fingerprint = files->fingerprint;
-  WarnOfCertificate(*entry.tls, JoinPath(use.path, "certificate_file"), context_.now_unix_ns, draft.warnings);
-  return absl::OkStatus();
-}
-
-// Reads the file of users, if any.
-absl::Status Planner::ResolveUsers(Draft& draft, Entry& entry) {
-  const std::string& file = draft.object.listener().spec().users_file();
-  if (file.empty()) return absl::OkStatus();
-  const std::string field = JoinPath(draft.prefix, "spec.users_file");
-  absl::StatusOr<std::string> content = context_.read_file(file, field, kMaxUsersFileBytes);
-  if (!content.ok()) return std::move(content).status();
-  entry.users_fingerprint = (*context_.hash)(AsBytes(*content));
-  auto users = frontdoor::UserTable::Parse(*content, *context_.random);
-  SecureErase({reinterpret_cast<uint8_t*>(content->data()), content->size()});
-  if (!users.ok()) {
-    violations_.push_back({field, std::string(users.status().message())});
-    return absl::OkStatus();
-  }
-  if ((*users)->size() == 0) {
-    v1::Warning& warning = draft.warnings.emplace_back();
-    warning.set_field(field);
-    warning.set_reason("NO_USERS");
-    warning.set_message("the file has no users: nobody can use the port");
-  }
-  entry.users = *std::move(users);
   return absl::OkStatus();
 }
 
@@ -338,20 +252,24 @@ void Planner::Stamp(const Draft& draft, Entry& entry, ChangeResult& result) {
   v1::Metadata& metadata = MutableMetadataOf(entry.object);
   const google::protobuf::Timestamp now = google::protobuf::util::TimeUtil::NanosecondsToTimestamp(context_.now_unix_ns);
   metadata.set_etag(EtagOf(entry.object, *context_.hash));
+  StampLease(context_.now_unix_ns, context_.now, entry);
   if (draft.before == nullptr) {
     result.action = Action::kCreated;
+    entry.incarnation = (*context_.next_incarnation)++;
+    if (set_.is_restored) return;
     metadata.set_uid(absl::StrFormat("%016x%016x", context_.random->NextU64(), context_.random->NextU64()));
     *metadata.mutable_create_time() = now;
     *metadata.mutable_update_time() = now;
     metadata.set_generation(1);
     metadata.set_manager(set_.manager);
-    entry.incarnation = (*context_.next_incarnation)++;
     return;
   }
 
   const v1::Metadata& before = MetadataOf(draft.before->object);
   v1::Object same_etag = draft.before->object;
   MutableMetadataOf(same_etag).set_etag(metadata.etag());
+  result.renewed = RenewsLease(before, metadata);
+  if (result.renewed) *MutableMetadataOf(same_etag).mutable_expire_time() = metadata.expire_time();
   result.changed_paths = ChangedPaths(BodyOf(same_etag), BodyOf(entry.object));
   const bool seed_changed = entry.secret_file_fingerprint != draft.before->secret_file_fingerprint;
   const std::string seed_path = entry.quic != nullptr ? "spec.quic.outer.key_file" : "spec.kcp.seed_file";
@@ -366,6 +284,8 @@ void Planner::Stamp(const Draft& draft, Entry& entry, ChangeResult& result) {
   if (users_changed && std::ranges::find(result.changed_paths, "spec.users_file") == result.changed_paths.end()) {
     result.changed_paths.push_back("spec.users_file");
   }
+  const bool taken_over = set_.is_apply && set_.force_conflicts && before.manager() != set_.manager;
+  if (taken_over) result.changed_paths.push_back("metadata.manager");
   if (result.changed_paths.empty()) {
     result.action = Action::kUnchanged;
     return;
@@ -379,7 +299,7 @@ void Planner::Stamp(const Draft& draft, Entry& entry, ChangeResult& result) {
   *metadata.mutable_create_time() = before.create_time();
   *metadata.mutable_update_time() = now;
   metadata.set_generation(before.generation() + (spec_changed ? 1 : 0));
-  metadata.set_manager(before.manager());
+  metadata.set_manager(taken_over ? set_.manager : before.manager());
   entry.incarnation = result.disruptive ? (*context_.next_incarnation)++ : draft.before->incarnation;
   if (result.disruptive) return;
   entry.kcp = draft.before->kcp;

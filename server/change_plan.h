@@ -36,13 +36,21 @@ struct Change {
   std::string etag;                     // kDelete; the others have theirs in the object's metadata
   bool allow_missing = false;           // kUpdate: create it then; kDelete: no error then
   bool force = false;                   // kDelete: with the forwards that refer to it
+  bool if_expired = false;              // kDelete: only when its lease is over by then
 };
 
 struct ChangeSet {
   std::vector<Change> changes;
   std::string manager;     // "api" or "file": who asks
   bool is_apply = false;   // paths begin with "objects[N]"; objects of other managers are refused
+  bool is_restored = false;      // objects as a store kept them: with their metadata, which they keep
+  bool prune = false;            // is_apply: what this manager owns and no change names is deleted
+  bool force_conflicts = false;  // is_apply: objects of other managers are taken over
 };
+
+// Managers that every daemon knows.
+inline constexpr char kApiManager[] = "api";    // who makes objects one by one
+inline constexpr char kFileManager[] = "file";  // the configuration folders
 
 struct ChangeResult {
   enum class Action : uint8_t { kCreated, kConfigured, kUnchanged, kDeleted, kMissing };
@@ -51,13 +59,14 @@ struct ChangeResult {
   EntryPtr before;         // nullptr: it did not exist
   EntryPtr after;          // nullptr: it is gone
   bool disruptive = false; // live sessions end
+  bool renewed = false;    // its lease was put off; that alone is no change
   std::vector<std::string> changed_paths;
   std::vector<v1::Warning> warnings;
 };
 
 struct ChangePlan {
   ObjectTable table;                  // as it shall be
-  std::vector<ChangeResult> results;  // one for each change, in their order
+  std::vector<ChangeResult> results;  // one for each change, in their order, then what was pruned
   std::vector<ObjectKey> also_deleted;  // forwards that a forced deletion takes along
 };
 
@@ -67,6 +76,7 @@ struct PlanContext {
   RandomSource* random = nullptr;       // uids
   uint64_t* next_incarnation = nullptr;
   int64_t now_unix_ns = 0;
+  TimePoint now{};
   // Of seed_file and key_file.
   std::function<absl::StatusOr<std::string>(const std::string& path, const std::string& field)> read_seed_file;
   ReadFile read_file;  // of keys, certificates and users

@@ -1,5 +1,7 @@
 #include "server/daemon.h"
 
+#include <array>
+#include <cstring>
 #include <future>
 #include <utility>
 
@@ -15,6 +17,8 @@ namespace {
 
 // How long calls that are under way at a stop may take (control-api.md section 1.1, graceful stop).
 constexpr Duration kCallGrace = std::chrono::seconds(2);
+
+constexpr size_t kMaxAccessPolicyBytes = 1 << 20;
 
 std::unique_ptr<StartFailure> Fail(int exit_code, std::vector<std::string> lines) {
   return std::make_unique<StartFailure>(StartFailure{exit_code, std::move(lines)});
@@ -36,10 +40,13 @@ Daemon::~Daemon() { Stop(); }
 std::unique_ptr<StartFailure> Daemon::Start() {
   const auto objects = LoadFolders(options_.config_dirs);
   if (!objects.ok()) return Fail(2, Lines(objects.status()));
+  absl::StatusOr<std::unique_ptr<AccessBook>> access = OpenAccess();
+  if (!access.ok()) return Fail(2, Lines(access.status()));
   if (const absl::Status status = PrepareControlSocket(options_.control_path); !status.ok()) {
     return Fail(status.code() == absl::StatusCode::kInvalidArgument ? 2 : 1, Lines(status));
   }
   if (auto failure = OpenState()) return failure;
+  OpenStore();
   if (auto failure = StartWorkers()) return failure;
 
   binder_ = CreateSocketBinder(quic_identity_->shared()->keys.get());
@@ -52,22 +59,53 @@ std::unique_ptr<StartFailure> Daemon::Start() {
   supervisor.read_file = ReadCredentialFile;
   supervisor.quic_identity = quic_identity_.get();
   supervisor.facts = Facts();
+  for (const std::string& folder : options_.config_dirs) supervisor.config_status.add_config_dirs(folder);
+  if (opened_store_) {
+    supervisor.config_status.set_state_file(state_path_ + "/" + kStoreFile);
+    supervisor.store = [this](std::vector<StoreChange> changes, std::function<void(absl::Status)> done) {
+      store_->Write(std::move(changes), std::move(done));
+    };
+    if (kept_.etag_key.size() >= sizeof(std::array<uint64_t, 2>)) {
+      std::memcpy(supervisor.etag_key.emplace().data(), kept_.etag_key.data(), sizeof(std::array<uint64_t, 2>));
+    }
+  }
   thread_ = std::make_unique<ControlThread>();
   supervisor_ = std::make_unique<Supervisor>(*thread_, std::move(supervisor));
   event_taker_ = supervisor_.get();
   hub_ = std::make_unique<StatsHub>(*thread_, supervisor_->collector());
+  TellOfStore();
+  if (opened_store_) {
+    StoreWriter::Callbacks callbacks;
+    callbacks.snapshot = [this] { return StoreWriter::Snapshot{supervisor_->KeptObjects(), kept_.etag_key}; };
+    callbacks.on_health = [this](absl::Status health) { supervisor_->SetStoreHealth(std::move(health)); };
+    callbacks.on_content = [this](StoreContent content) { supervisor_->Restore(std::move(content.objects), nullptr); };
+    store_ = std::make_unique<StoreWriter>(*thread_, state_path_, *std::move(opened_store_), std::move(callbacks), StoreWriter::Options());
+  }
   if (auto failure = ApplyFiles(*objects)) return failure;
+  RestoreObjects();
 
-  auto server = ControlServer::Start(options_.control_path, *supervisor_, *hub_, *tokens_);
+  ControlServer::Options control{.path = options_.control_path, .tcp = std::nullopt};
+  if (const Options::ControlTcp& tcp = options_.control_tcp; !tcp.bind.empty()) {
+    control.tcp = ControlTcpOptions{tcp.bind, tcp.certificate_file, tcp.private_key_file, tcp.trust_file, tcp.reflection};
+  }
+  auto server = ControlServer::Start(control, *std::move(access), *supervisor_, *hub_, *tokens_);
   if (!server.ok()) return Fail(1, Lines(server.status()));
   server_ = *std::move(server);
   server_->SetServing(true);
   Log(LogLevel::kInfo, "daemon", "serving",
       {{"version", CULVERT_VERSION},
        {"control", "unix:" + options_.control_path},
+       {"control_tcp", server_->tcp_port() != 0 ? options_.control_tcp.bind : ""},
        {"workers", std::to_string(workers_.size())},
        {"objects", std::to_string(objects->size())}});
   return nullptr;
+}
+
+absl::StatusOr<std::unique_ptr<AccessBook>> Daemon::OpenAccess() const {
+  if (options_.access_policy.empty()) return std::make_unique<AccessBook>(AccessPolicy::BuiltIn(UserId(), GroupId()));
+  return AccessBook::FromFile(options_.access_policy, [](const std::string& path) {
+    return ReadCredentialFile(path, "--access-policy", kMaxAccessPolicyBytes);
+  });
 }
 
 // A folder that nobody asked for need not be there; what should be kept in it is then kept in memory, which is said.
@@ -94,10 +132,45 @@ std::unique_ptr<StartFailure> Daemon::OpenState() {
           {{"reason", "STATE_NOT_KEPT"}, {"error", why}});
     }
   }
+  if (state != nullptr) state_path_ = state->path();
   auto identity = QuicIdentity::Create(std::move(state), why, random_, io::UnixNanoseconds() / 1'000'000'000);
   if (!identity.ok()) return Fail(1, Lines(identity.status()));
   quic_identity_ = *std::move(identity);
   return nullptr;
+}
+
+// Whatever the store is like, the daemon starts: with what can be read of it, and says what is amiss.
+void Daemon::OpenStore() {
+  if (state_path_.empty()) return;
+  opened_store_ = ObjectStore::Open(state_path_, random_, kept_);
+}
+
+void Daemon::TellOfStore() const {
+  if (!opened_store_) {
+    Log(LogLevel::kWarning, "state", "objects made through the API end with this run: there is no state directory", {{"reason", "STATE_NOT_KEPT"}});
+    return;
+  }
+  if (!opened_store_->ok()) {
+    const absl::Status status = opened_store_->status();
+    static_cast<void>(thread_->Post([this, status] { supervisor_->SetStoreHealth(status); }));
+  }
+  if (!kept_.fault.empty()) {
+    Log(LogLevel::kError, "state", "the store of objects was not as it was left", {{"error", kept_.fault}});
+    supervisor_->RecordEvent(EventType::kWarning, "StateDamaged", "daemon", kept_.fault);
+  }
+  for (const SetAsideRow& row : kept_.set_aside) {
+    const std::string subject = row.kind + "/" + row.name;
+    Log(LogLevel::kError, "state", "a kept object was damaged and is set aside", {{"object", subject}, {"error", row.reason}});
+    supervisor_->RecordEvent(EventType::kWarning, "StateDamaged", subject, "its row in the store was damaged and is set aside: " + row.reason);
+  }
+}
+
+void Daemon::RestoreObjects() {
+  if (kept_.objects.empty()) return;
+  Log(LogLevel::kInfo, "state", "restoring kept objects", {{"objects", std::to_string(kept_.objects.size())}});
+  std::promise<void> restored;
+  supervisor_->Restore(std::exchange(kept_.objects, {}), [&restored] { restored.set_value(); });
+  restored.get_future().get();
 }
 
 std::unique_ptr<StartFailure> Daemon::StartWorkers() {
@@ -167,6 +240,7 @@ void Daemon::Stop() {
   for (const auto& worker : workers_) worker->BeginStop(options_.drain_timeout);
   for (const auto& worker : workers_) worker->Join();
   if (thread_ != nullptr) thread_->Stop();
+  store_ = nullptr;  // what waits is written
   workers_.clear();
 }
 

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "server/resolver.h"
 #include "server/session_counts.h"
 #include "server/stats_hub.h"
+#include "server/store/store_writer.h"
 #include "server/supervisor.h"
 #include "server/worker.h"
 #include "server/worker_directory.h"
@@ -44,7 +46,11 @@ class Daemon {
   const std::string& control_path() const { return options_.control_path; }
 
  private:
+  absl::StatusOr<std::unique_ptr<AccessBook>> OpenAccess() const;
   std::unique_ptr<StartFailure> OpenState();
+  void OpenStore();
+  void TellOfStore() const;
+  void RestoreObjects();
   std::unique_ptr<StartFailure> StartWorkers();
   std::unique_ptr<StartFailure> ApplyFiles(const std::vector<manifest::SourceObject>& objects);
   DaemonFacts Facts() const;
@@ -52,6 +58,9 @@ class Daemon {
   const Options options_;
   SystemRandom random_;          // the control thread's, once that runs
   std::unique_ptr<QuicIdentity> quic_identity_;  // as well
+  std::string state_path_;  // empty: there is no state directory
+  std::optional<absl::StatusOr<std::unique_ptr<ObjectStore>>> opened_store_;  // until the writer has it
+  StoreContent kept_;                                                        // until it is restored
   std::unique_ptr<Resolver> resolver_;
   std::unique_ptr<Resolver> foreign_resolver_;  // of names that peers and clients choose
   SessionCounts session_counts_;
@@ -62,6 +71,7 @@ class Daemon {
   std::unique_ptr<ControlThread> thread_;
   std::unique_ptr<Supervisor> supervisor_;
   std::atomic<Supervisor*> event_taker_{nullptr};  // for workers, which are there before it
+  std::unique_ptr<StoreWriter> store_;
   std::unique_ptr<StatsHub> hub_;
   std::unique_ptr<ControlServer> server_;
 };

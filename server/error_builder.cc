@@ -185,6 +185,20 @@ absl::Status ControlOverloaded() {
       .Build();
 }
 
+absl::Status CallTimedOut() {
+  return ErrorBuilder(absl::StatusCode::kDeadlineExceeded, "CALL_TIMED_OUT",
+                      "the daemon did not finish this in time; it may still do so")
+      .RetryAfter(std::chrono::seconds(1))
+      .Build();
+}
+
+absl::Status RequestUnderWay(const std::string& request_id) {
+  return ErrorBuilder(absl::StatusCode::kAborted, "REQUEST_UNDER_WAY", "request " + request_id + " is being done already")
+      .Metadata("request_id", request_id)
+      .RetryAfter(std::chrono::milliseconds(200))
+      .Build();
+}
+
 absl::Status InternalError(std::string what) {
   Log(LogLevel::kError, "control", "internal error", {{"err.message", std::move(what)}});
   return ErrorBuilder(absl::StatusCode::kInternal, "INTERNAL", "internal error: see the daemon's log").Build();

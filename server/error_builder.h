@@ -68,6 +68,8 @@ absl::Status LimitExceeded(const std::string& subject, size_t limit);
 absl::Status StateNotWritable(absl::StatusCode code, const std::string& path, const std::string& description);
 absl::Status DaemonStopping();
 absl::Status ControlOverloaded();
+absl::Status CallTimedOut();                                     // what it asked for may still happen
+absl::Status RequestUnderWay(const std::string& request_id);    // the same request is being done
 absl::Status InternalError(std::string what);  // our bug: the text is logged, the caller learns the code only
 
 // The reason of an error's ErrorInfo; empty when it has none.

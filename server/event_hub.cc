@@ -22,6 +22,7 @@ void EventHub::Post(EventType type, std::string reason, std::string subject, std
 
 void EventHub::Record(EventType type, std::string_view reason, std::string_view subject, std::string_view message) {
   const EventPtr event = log_.Add(type, reason, subject, message, io::UnixNanoseconds());
+  if (listener_) listener_(event);
   for (const Entry& entry : readers_) {
     if (entry.filter.Matches(*event)) entry.reader->OnEvent(event);
   }

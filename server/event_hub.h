@@ -6,8 +6,10 @@
 
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -37,8 +39,13 @@ class EventHub {
   static constexpr size_t kMaxReaders = 32;
   static constexpr size_t kMaxWaiting = 256;
 
-  // Outlives it.
-  explicit EventHub(ControlThread& thread) : thread_(thread) {}
+  // Both outlive it.
+  EventHub(ControlThread& thread, RevisionClock& revisions) : thread_(thread), log_(&revisions) {}
+
+  // Called on the control thread with every event, before its readers. Before the first event.
+  void SetListener(std::function<void(const EventPtr&)> listener) { listener_ = std::move(listener); }
+  // All there are, oldest first. The control thread.
+  [[nodiscard]] std::vector<EventPtr> Snapshot() const { return log_.Select({}); }
 
   // Records it soon.
   void Post(EventType type, std::string reason, std::string subject, std::string message);
@@ -59,6 +66,7 @@ class EventHub {
   ControlThread& thread_;
   std::atomic<bool> stopping_{false};
   std::atomic<size_t> waiting_{0};
+  std::function<void(const EventPtr&)> listener_;
   EventLog log_;                // the control thread's, like all below
   std::vector<Entry> readers_;  // that follow
 };

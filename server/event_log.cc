@@ -46,7 +46,7 @@ EventPtr EventLog::Add(EventType type, std::string_view reason, std::string_view
   event->reason = Cleaned(reason, kMaxNameBytes);
   event->subject = Cleaned(subject, kMaxNameBytes);
   event->message = Cleaned(message, kMaxMessageBytes);
-  event->revision = ++revision_;
+  event->revision = revisions_ != nullptr ? revisions_->Next() : ++revision_;
   event->first_unix_ns = event->last_unix_ns = now_unix_ns;
   event->count = 1;
   // What the index knows is found by strings that go with the event: it is forgotten first.

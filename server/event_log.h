@@ -15,12 +15,14 @@
 #include <unordered_map>
 #include <vector>
 
+#include "server/watch/revision.h"
+
 namespace culvert::server {
 
 enum class EventType : uint8_t { kNormal, kWarning };
 
 struct Event {
-  int64_t revision = 0;       // 1, 2, ...; of the latest repetition
+  int64_t revision = 0;       // of the latest repetition
   int64_t first_unix_ns = 0;
   int64_t last_unix_ns = 0;
   uint64_t count = 0;         // how often the same was seen
@@ -48,7 +50,8 @@ class EventLog {
   static constexpr size_t kMaxMessageBytes = 512;
   static constexpr size_t kMaxNameBytes = 128;  // reason, subject
 
-  EventLog() = default;
+  // `revisions` outlives it; nullptr: it counts from 1.
+  explicit EventLog(RevisionClock* revisions = nullptr) : revisions_(revisions) {}
   EventLog(const EventLog&) = delete;
   EventLog& operator=(const EventLog&) = delete;
 
@@ -73,7 +76,8 @@ class EventLog {
   };
   static Identity IdentityOf(const Event& event) { return {event.type, event.reason, event.subject, event.message}; }
 
-  int64_t revision_ = 0;
+  RevisionClock* const revisions_;
+  int64_t revision_ = 0;  // without revisions_
   std::list<EventPtr> events_;  // by revision
   std::unordered_map<Identity, std::list<EventPtr>::iterator, IdentityHash> index_;
 };

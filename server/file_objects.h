@@ -11,7 +11,6 @@
 
 namespace culvert::server {
 
-inline constexpr char kFileManager[] = "file";
 
 // Errors: as manifest::Load, one line per fault.
 absl::StatusOr<std::vector<manifest::SourceObject>> LoadFolders(const std::vector<std::string>& folders);

@@ -63,6 +63,7 @@ int main(int argc, char** argv) {
   const std::unique_ptr<culvert::LogSink> sink = CreateLogSink(options.log_format);
   culvert::SetLogSink(sink.get());
   culvert::SetLogLevel(options.log_level);
+  culvert::SetLogLevel("audit", culvert::LogLevel::kInfo);  // who changed what is written down whatever else is
 
   int exit_code = 0;
   {

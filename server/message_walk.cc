@@ -161,6 +161,14 @@ void ClearOutputOnly(Message& message, const std::string& prefix, std::vector<v1
   });
 }
 
+void ClearLive(Message& message) {
+  Visit(message, "", [](Message& owner, const FieldDescriptor& field, const std::string&) {
+    if (!RulesOf(field).live()) return true;
+    owner.GetReflection()->ClearField(&owner, &field);
+    return false;
+  });
+}
+
 void FindImmutableChanges(const Message& before, const Message& after, const std::string& prefix,
                           Violations& violations) {
   const Descriptor& type = *before.GetDescriptor();

@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/base/time.h"
 #include "core/frontdoor/users.h"
 #include "core/kcp/config.h"
 #include "core/quic/config.h"
@@ -21,6 +23,7 @@ namespace culvert::server {
 
 struct Entry {
   v1::Object object;         // metadata and spec, the seed included; never a status
+  std::optional<TimePoint> lease_end;  // of an object with a ttl: then it goes
   uint64_t incarnation = 0;  // another number: another running object (ObjectId in config.h)
   // Keyed hash of the content of spec.kcp.seed_file or spec.quic.outer.key_file, so that a rotated file is a change though the
   // spec is the same.

@@ -6,8 +6,10 @@
 
 #include <map>
 #include <sstream>
+#include <utility>
 
 #include "absl/status/statusor.h"
+#include "core/base/address.h"
 #include "proto/manifest/manifest.h"
 
 namespace culvert::server {
@@ -28,6 +30,8 @@ constexpr Duration kMaxDrainTimeout = std::chrono::hours(1);
 struct RawOptions {
   std::vector<std::string> config_dirs;
   std::string control;
+  Options::ControlTcp control_tcp;
+  std::string access_policy;
   uint32_t workers = 0;
   std::string drain_timeout = "10s";
   std::string log_format;
@@ -46,6 +50,27 @@ void Declare(CLI::App& app, RawOptions& raw) {
                  "unix:$XDG_RUNTIME_DIR/culvertd/control.sock")
       ->type_name("unix:PATH")
       ->envname("CULVERTD_CONTROL");
+  app.add_option("--control-tcp", raw.control_tcp.bind,
+                 "serve the control API over TCP too, with TLS that both sides show certificates for; needs the three files below and "
+                 "--access-policy")
+      ->type_name("ADDRESS:PORT")
+      ->envname("CULVERTD_CONTROL_TCP");
+  app.add_option("--control-cert", raw.control_tcp.certificate_file, "certificate of --control-tcp (PEM), read again when it changes")
+      ->type_name("FILE")
+      ->envname("CULVERTD_CONTROL_CERT");
+  app.add_option("--control-key", raw.control_tcp.private_key_file, "its private key (PEM)")
+      ->type_name("FILE")
+      ->envname("CULVERTD_CONTROL_KEY");
+  app.add_option("--control-trust", raw.control_tcp.trust_file, "certificates that vouch for clients of --control-tcp (PEM)")
+      ->type_name("FILE")
+      ->envname("CULVERTD_CONTROL_TRUST");
+  app.add_flag("--control-reflection", raw.control_tcp.reflection, "gRPC reflection over TCP too; the Unix socket always has it")
+      ->envname("CULVERTD_CONTROL_REFLECTION");
+  app.add_option("--access-policy", raw.access_policy,
+                 "who may use the control API as what (YAML: rules with principals and role), read again when it changes; default: root "
+                 "and our own user are admins, our own group operators, on the Unix socket")
+      ->type_name("FILE")
+      ->envname("CULVERTD_ACCESS_POLICY");
   app.add_option("--workers", raw.workers, "worker threads; default one per processor that we may use")
       ->type_name("N")
       ->check(CLI::Range(1, 256))
@@ -62,8 +87,8 @@ void Declare(CLI::App& app, RawOptions& raw) {
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->envname("CULVERTD_LOG_LEVEL");
   app.add_option("--state-dir", raw.state_dir,
-                 "folder (mode 0700) for the certificate of QUIC listeners without tls and for the keys of QUIC, or none; default "
-                 "/var/lib/culvertd, else $XDG_STATE_HOME/culvertd. Objects made through the API are not kept in it yet")
+                 "folder (mode 0700) for objects made through the API, for the certificate of QUIC listeners without tls and for the keys of "
+                 "QUIC, or none; default /var/lib/culvertd, else $XDG_STATE_HOME/culvertd")
       ->type_name("DIR|none")
       ->envname("CULVERTD_STATE_DIR");
 }
@@ -81,6 +106,29 @@ absl::StatusOr<std::string> ControlPath(const std::string& control, const Surrou
   if (path.starts_with("//")) path.erase(0, 2);  // gRPC's other spelling, unix:///run/x
   if (path.empty()) return absl::InvalidArgumentError("--control: must be unix:PATH, the path is missing");
   return path;
+}
+
+absl::Status TakeControlTcp(const RawOptions& raw, Options& options) {
+  const Options::ControlTcp& tcp = raw.control_tcp;
+  const std::pair<const char*, const std::string*> files[] = {
+      {"--control-cert", &tcp.certificate_file}, {"--control-key", &tcp.private_key_file}, {"--control-trust", &tcp.trust_file}};
+  if (tcp.bind.empty()) {
+    for (const auto& [flag, file] : files) {
+      if (!file->empty()) return absl::InvalidArgumentError(std::string(flag) + ": only with --control-tcp");
+    }
+    return absl::OkStatus();
+  }
+  if (!SocketAddress::Parse(tcp.bind).ok()) {
+    return absl::InvalidArgumentError("--control-tcp: must be ADDRESS:PORT with an IP address, is " + tcp.bind);
+  }
+  for (const auto& [flag, file] : files) {
+    if (file->empty()) return absl::InvalidArgumentError(std::string("--control-tcp: needs ") + flag + ": there is no TCP without TLS");
+  }
+  if (raw.access_policy.empty()) {
+    return absl::InvalidArgumentError("--control-tcp: needs --access-policy, which says who may do what; without one nobody may");
+  }
+  options.control_tcp = tcp;
+  return absl::OkStatus();
 }
 
 constexpr char kSystemStateDir[] = "/var/lib/culvertd";
@@ -112,6 +160,8 @@ std::variant<Options, ExitEarly> Understand(const RawOptions& raw, const Surroun
   if (const absl::Status status = TakeStateDir(raw.state_dir, surroundings, options); !status.ok()) {
     return UsageError(std::string(status.message()));
   }
+  if (const absl::Status status = TakeControlTcp(raw, options); !status.ok()) return UsageError(std::string(status.message()));
+  options.access_policy = raw.access_policy;
   options.config_dirs = raw.config_dirs;
   const absl::StatusOr<std::string> path = ControlPath(raw.control, surroundings);
   if (!path.ok()) return UsageError(std::string(path.status().message()));

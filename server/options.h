@@ -16,6 +16,15 @@ namespace culvert::server {
 struct Options {
   std::vector<std::string> config_dirs;
   std::string control_path;  // of the Unix socket, without "unix:"
+  struct ControlTcp {
+    std::string bind;  // ADDRESS:PORT; empty: no TCP
+    std::string certificate_file;
+    std::string private_key_file;
+    std::string trust_file;
+    bool reflection = false;
+  };
+  ControlTcp control_tcp;
+  std::string access_policy;  // a file; empty: the built-in one
   uint32_t workers = 1;
   Duration drain_timeout = std::chrono::seconds(10);
   // Folders for what outlives the daemon, the first that can be used is taken; empty: it keeps nothing.

@@ -75,6 +75,8 @@ void WakeSignalWaiter() { kill(getpid(), kWakeSignal); }
 void ExitNow(int code) { _exit(code); }
 
 bool IsRoot() { return geteuid() == 0; }
+uint32_t UserId() { return geteuid(); }
+uint32_t GroupId() { return getegid(); }
 
 bool StandardErrorIsTerminal() { return isatty(STDERR_FILENO) == 1; }
 
@@ -122,9 +124,6 @@ absl::Status PrepareControlSocket(const std::string& path) {
   }
   return FromErrno(absl::StrCat("--control: ", path), refused);
 }
-
-SocketFileMode::SocketFileMode() : before_(umask(0117)) {}
-SocketFileMode::~SocketFileMode() { umask(before_); }
 
 void RemoveControlSocket(const std::string& path) { unlink(path.c_str()); }
 

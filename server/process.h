@@ -26,6 +26,8 @@ void WakeSignalWaiter();
 [[noreturn]] void ExitNow(int code);
 
 bool IsRoot();
+uint32_t UserId();   // that we act as
+uint32_t GroupId();
 bool StandardErrorIsTerminal();
 std::string HostName();
 int64_t ProcessId();
@@ -35,17 +37,6 @@ int64_t ProcessId();
 // Errors: INVALID_ARGUMENT for a path that no Unix socket can have; FAILED_PRECONDITION when another process listens there, or
 // something stands there that is no socket; PERMISSION_DENIED and others from the file system.
 absl::Status PrepareControlSocket(const std::string& path);
-// While it lives, new files are made with at most mode 0660: for the moment in which gRPC binds the socket.
-class SocketFileMode {
- public:
-  SocketFileMode();
-  ~SocketFileMode();
-  SocketFileMode(const SocketFileMode&) = delete;
-  SocketFileMode& operator=(const SocketFileMode&) = delete;
-
- private:
-  const unsigned before_;
-};
 void RemoveControlSocket(const std::string& path);
 
 }  // namespace culvert::server

@@ -58,6 +58,19 @@ void FillSessionCounters(const SessionStats& stats, v1::Counters& counters) {
 
 }  // namespace
 
+v1::Event ToProto(const Event& event) {
+  v1::Event out;
+  out.set_revision(event.revision);
+  *out.mutable_first_time() = ToTimestamp(event.first_unix_ns);
+  *out.mutable_last_time() = ToTimestamp(event.last_unix_ns);
+  out.set_count(event.count);
+  out.set_type(event.type == EventType::kWarning ? v1::Event::TYPE_WARNING : v1::Event::TYPE_NORMAL);
+  out.set_reason(event.reason);
+  out.set_subject(event.subject);
+  out.set_message(event.message);
+  return out;
+}
+
 google::protobuf::Duration ToProto(Duration duration) {
   return google::protobuf::util::TimeUtil::NanosecondsToDuration(duration.count());
 }

@@ -2,8 +2,10 @@
 // Thread: any.
 #pragma once
 
+#include "culvert/v1/observe.pb.h"
 #include "culvert/v1/session.pb.h"
 #include "culvert/v1/types.pb.h"
+#include "server/event_log.h"
 #include "server/worker.h"
 
 namespace culvert::server {
@@ -15,6 +17,7 @@ v1::UdpFlow ToProto(const UdpFlowSnapshot& flow);
 v1::TlsSession ToProto(const SessionTls& tls);
 v1::PathStats ToPathStats(const SessionStats& stats);
 v1::SocketStatus ToProto(const io::UdpSocket::Granted& granted);
+v1::Event ToProto(const Event& event);
 google::protobuf::Duration ToProto(Duration duration);
 google::protobuf::Timestamp ToTimestamp(int64_t unix_ns);
 

@@ -17,6 +17,8 @@ namespace {
 
 using Action = ChangeResult::Action;
 constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
+// How old counters in a list may be: its pages are then of one collection.
+constexpr Duration kListingAge = std::chrono::milliseconds(50);
 
 const char* ActionText(Action action) {
   switch (action) {
@@ -60,26 +62,20 @@ void LogResults(const ChangePlan& plan, const std::string& manager) {
 
 }  // namespace
 
-// A change whose rollout is under way.
-struct Supervisor::Running {
-  ChangePlan plan;
-  RunningState::Prepared prepared;
-  std::string manager;
-  Done<ChangeOutcome> done;             // empty once called
-  bool is_in_force = false;             // else it was only tried, or changes nothing
-  std::vector<v1::Object> final_views;  // of deleted objects, one a result
-};
-
 Supervisor::Supervisor(ControlThread& thread, SupervisorOptions options)
     : thread_(thread),
       options_(std::move(options)),
-      events_(thread),
+      revisions_(options_.facts.start_unix_ns),
+      events_(thread, revisions_),
       collector_(thread, options_.workers),
       running_state_(*options_.binder, options_.workers.size()),
-      hash_(*options_.random) {
+      hash_(options_.etag_key ? KeyedHash(*options_.etag_key) : KeyedHash(*options_.random)),
+      watches_(thread, revisions_, collector_, events_, [this](const MergedReport& report, SubjectBook& book) { Look(report, book); }),
+      log_levels_(thread) {
   // Timers are made on the thread itself.
   static_cast<void>(thread_.Post([this] {
     LookAtFiles();
+    Tick();
     if (options_.quic_identity != nullptr) thread_.RunAt(io::Now() + options_.identity_interval, [this] { RenewIdentity(); });
   }));
 }
@@ -87,6 +83,7 @@ Supervisor::Supervisor(ControlThread& thread, SupervisorOptions options)
 void Supervisor::BeginStop() {
   stopping_ = true;
   events_.BeginStop();
+  watches_.BeginStop();
 }
 
 bool Supervisor::Post(ControlThread::Task task) { return !stopping_ && thread_.Post(std::move(task)); }
@@ -94,7 +91,7 @@ bool Supervisor::Post(ControlThread::Task task) { return !stopping_ && thread_.P
 absl::Status Supervisor::RefusalStatus() const { return stopping_ ? DaemonStopping() : ControlOverloaded(); }
 
 PlanContext Supervisor::MakeContext() {
-  return {&hash_, options_.random, &next_incarnation_, io::UnixNanoseconds(), options_.read_seed_file,
+  return {&hash_, options_.random, &next_incarnation_, io::UnixNanoseconds(), io::Now(), options_.read_seed_file,
           options_.read_file, options_.quic_identity != nullptr ? options_.quic_identity->shared() : nullptr};
 }
 
@@ -207,6 +204,7 @@ v1::Object Supervisor::View(const Entry& entry, const MergedReport& report) {
 }
 
 void Supervisor::Plan(Waiting waiting) {
+  if (DeletePending(waiting)) return;
   absl::StatusOr<ChangePlan> plan = MakePlan(table_, waiting.set, MakeContext());
   if (!plan.ok()) return waiting.done(std::move(plan).status());
   if (!waiting.validate_only && ChangesAnything(*plan)) return Execute(std::move(waiting), *std::move(plan));
@@ -215,6 +213,9 @@ void Supervisor::Plan(Waiting waiting) {
   const auto running = std::make_shared<Running>();
   running->plan = *std::move(plan);
   running->done = std::move(waiting.done);
+  // Leases that were put off take effect by replacing the table; the workers know nothing of them.
+  running->is_trial = waiting.validate_only;
+  if (!running->is_trial) table_ = running->plan.table;
   AnswerChange(running);
 }
 
@@ -226,22 +227,40 @@ void Supervisor::Execute(Waiting waiting, ChangePlan plan) {
   running->prepared = *std::move(prepared);
   running->manager = waiting.set.manager;
   running->done = std::move(waiting.done);
-
-  const absl::Status begun = Rollout::Begin(
-      thread_, options_.workers, running->prepared.routing,
-      [running](size_t worker) { return RunningState::HandlesFor(running->prepared, worker); },
-      [this, running](const WorkerReport& gone) { OnInForce(running, gone); });
-  if (!begun.ok()) {
-    running->prepared = {};  // ports are free again before the caller learns of it
-    return running->done(begun);
-  }
   change_is_running_ = true;
   thread_.RunAt(io::Now() + kChangeTimeout, [weak = std::weak_ptr<Running>(running)] {
     const std::shared_ptr<Running> late = weak.lock();
     if (late == nullptr || late->done == nullptr) return;
-    Log(LogLevel::kError, "control", "a worker does not answer: a change is not in force everywhere yet");
+    Log(LogLevel::kError, "control", "a change takes too long: a worker or the disk does not answer");
     std::exchange(late->done, nullptr)(ControlOverloaded());
   });
+  // Kept first: what a caller is told is done must outlive whatever happens next. What then cannot come into force is taken back.
+  if (options_.store && !waiting.set.is_restored) running->kept = ChangesToKeep(running->plan, waiting.set);
+  if (running->kept.empty()) return BeginRollout(running);
+  options_.store(running->kept, [this, running](const absl::Status& kept) {
+    if (kept.ok()) {
+      Keep(running->kept);
+      return BeginRollout(running);
+    }
+    running->prepared = {};  // ports are free again before the caller learns of it
+    EndChange(running, kept);
+  });
+}
+
+void Supervisor::EndChange(const std::shared_ptr<Running>& running, absl::StatusOr<ChangeOutcome> outcome) {
+  change_is_running_ = false;
+  if (running->done) std::exchange(running->done, nullptr)(std::move(outcome));
+  BeginNextChange();
+}
+
+void Supervisor::BeginRollout(const std::shared_ptr<Running>& running) {
+  const absl::Status begun = Rollout::Begin(
+      thread_, options_.workers, running->prepared.routing,
+      [running](size_t worker) { return RunningState::HandlesFor(running->prepared, worker); },
+      [this, running](const WorkerReport& gone) { OnInForce(running, gone); });
+  if (begun.ok()) return;
+  running->prepared = {};
+  TakeBack(running, begun);
 }
 
 void Supervisor::OnInForce(const std::shared_ptr<Running>& running, const WorkerReport& gone) {
@@ -265,10 +284,10 @@ void Supervisor::AnswerChange(const std::shared_ptr<Running>& running) {
     for (size_t i = 0; i < running->plan.results.size(); ++i) {
       outcome.objects.push_back(ViewOfResult(*running, i, *report));
     }
+    TellWatchers(*running, outcome.objects);
     outcome.results = std::move(running->plan.results);
-    change_is_running_ = false;
-    if (running->done) std::exchange(running->done, nullptr)(std::move(outcome));
-    BeginNextChange();
+    outcome.revision = revisions_.current();
+    EndChange(running, std::move(outcome));
   });
 }
 
@@ -297,12 +316,10 @@ void Supervisor::Get(ObjectKey key, Done<v1::Object> done) {
   if (!is_posted) done(RefusalStatus());
 }
 
-void Supervisor::List(Kind kind, Done<std::vector<v1::Object>> done) {
+void Supervisor::List(Kind kind, Done<Listing> done) {
   const bool is_posted = Post([this, kind, done] {
-    collector_.Collect(false, Duration::zero(), [this, kind, done](const ReportPtr& report) {
-      std::vector<v1::Object> objects;
-      for (const EntryPtr& entry : table_.OfKind(kind)) objects.push_back(View(*entry, *report));
-      done(std::move(objects));
+    collector_.Collect(false, kListingAge, [this, kind, done](const ReportPtr& report) {
+      done(Listing{table_.OfKind(kind), [this, report](const Entry& entry) { return View(entry, *report); }, revisions_.current()});
     });
   });
   if (!is_posted) done(RefusalStatus());
@@ -317,50 +334,6 @@ void Supervisor::Export(std::string manager, Done<std::vector<v1::Object>> done)
     done(std::move(objects));
   });
   if (!is_posted) done(RefusalStatus());
-}
-
-void Supervisor::GetDaemon(Done<v1::Daemon> done) {
-  const bool is_posted = Post([this, done] {
-    collector_.Collect(false, Duration::zero(), [this, done](const ReportPtr& report) { done(DescribeDaemon(*report)); });
-  });
-  if (!is_posted) done(RefusalStatus());
-}
-
-v1::Daemon Supervisor::DescribeDaemon(const MergedReport& report) const {
-  const DaemonFacts& facts = options_.facts;
-  v1::Daemon daemon;
-  daemon.set_version(facts.version);
-  for (const char* feature :
-       {"tcp", "udp", "kcp", "kcp-xray", "quic", "tls", "culvert", "socks5", "http-connect", "reverse"}) {
-    daemon.add_features(feature);
-  }
-  *daemon.mutable_start_time() = ToTimestamp(facts.start_unix_ns);
-  *daemon.mutable_uptime() = ToProto(io::Now() - facts.started_at);
-  daemon.set_udp_gso(facts.udp_gso);
-  daemon.set_udp_gro(facts.udp_gro);
-  daemon.set_hostname(facts.hostname);
-  daemon.set_pid(facts.pid);
-  daemon.set_listeners(static_cast<int32_t>(table_.CountOf(Kind::kListener)));
-  daemon.set_dialers(static_cast<int32_t>(table_.CountOf(Kind::kDialer)));
-  daemon.set_forwards(static_cast<int32_t>(table_.CountOf(Kind::kForward)));
-  daemon.set_sessions(static_cast<int64_t>(report.total.active));
-  *daemon.mutable_counters() = ToProto(report.total);
-  for (const MergedReport::Worker& worker : report.workers) {
-    v1::WorkerStatus& status = *daemon.add_workers();
-    status.set_index(worker.index);
-    status.set_sessions(static_cast<int64_t>(worker.total.active));
-    *status.mutable_counters() = ToProto(worker.total);
-    *status.mutable_cpu_time() = ToProto(worker.cpu_time);
-  }
-  std::vector<v1::Warning> warnings;
-  for (const auto& [key, entry] : table_.entries()) {
-    if (warnings.size() >= kMaxViolations) break;
-    if (key.kind == Kind::kForward) continue;
-    const BoundListener* bound = key.kind == Kind::kListener ? running_state_.SocketsOf(key.name) : nullptr;
-    AppendWarnings(*entry, bound, tls_reload_.FaultOf(*entry), io::UnixNanoseconds(), warnings);
-  }
-  for (v1::Warning& warning : warnings) *daemon.add_warnings() = std::move(warning);
-  return daemon;
 }
 
 }  // namespace culvert::server

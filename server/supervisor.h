@@ -6,11 +6,13 @@
 // Limits: kMaxWaitingChanges changes wait at a time; beyond, CONTROL_OVERLOADED.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,9 +23,13 @@
 #include "server/change_plan.h"
 #include "server/control_thread.h"
 #include "server/event_hub.h"
+#include "server/log_levels.h"
 #include "server/report_collector.h"
 #include "server/running_state.h"
+#include "server/store/object_store.h"
 #include "server/tls_reload.h"
+#include "server/watch/revision.h"
+#include "server/watch/watch_hub.h"
 
 namespace culvert::server {
 
@@ -47,7 +53,12 @@ struct SupervisorOptions {
   Duration reload_interval = std::chrono::seconds(3);  // how often those are looked at
   QuicIdentity* quic_identity = nullptr;  // outlives it; used on the control thread only; nullptr: no object is of transport QUIC
   Duration identity_interval = std::chrono::hours(1);  // how often it is renewed
+  // Makes changes of what the API made last (store/store_writer.h): `done` is called on the control thread, OK once they are on the
+  // disk. Empty: nothing is kept.
+  std::function<void(std::vector<StoreChange> changes, std::function<void(absl::Status)> done)> store;
+  std::optional<std::array<uint64_t, 2>> etag_key;  // of the store, so that etags outlive a run
   DaemonFacts facts;
+  v1::GetConfigStatusResponse config_status;  // what does not change while it runs
 };
 
 class Supervisor {
@@ -60,6 +71,13 @@ class Supervisor {
   struct ChangeOutcome {
     std::vector<ChangeResult> results;
     std::vector<v1::Object> objects;  // one a result: with status; of deleted ones the final one; empty for kMissing
+    int64_t revision = 0;             // of the declared objects now
+  };
+  // What there is at a moment; `view` makes a message with status of an entry, and may be called until `done` returns.
+  struct Listing {
+    std::vector<EntryPtr> entries;  // sorted by name
+    std::function<v1::Object(const Entry&)> view;
+    int64_t revision = 0;
   };
   template <typename T>
   using Done = std::function<void(absl::StatusOr<T>)>;
@@ -68,8 +86,7 @@ class Supervisor {
 
   void Change(ChangeSet set, bool validate_only, Done<ChangeOutcome> done);
   void Get(ObjectKey key, Done<v1::Object> done);
-  // Sorted by name, with status.
-  void List(Kind kind, Done<std::vector<v1::Object>> done);
+  void List(Kind kind, Done<Listing> done);
   // Without status, sorted by kind and name. `manager` empty: all.
   void Export(std::string manager, Done<std::vector<v1::Object>> done);
   // Sessions, streams and flows of all workers, sorted by id.
@@ -79,9 +96,21 @@ class Supervisor {
   // The same of a stream or a UDP flow, by the ids of their snapshots.
   void CloseStream(std::string id, bool graceful, bool validate_only, std::function<void(absl::Status)> done);
   void CloseUdpFlow(std::string id, bool validate_only, std::function<void(absl::Status)> done);
+  // Puts what a store kept into force, as far as that is possible; the rest is tried again every few seconds. An object of a name that
+  // a configuration folder has taken stays in the store. `done`: all of it was tried.
+  void Restore(std::vector<v1::Object> objects, std::function<void()> done);
+  // Everything that was acknowledged and is kept. The control thread.
+  [[nodiscard]] std::vector<v1::Object> KeptObjects() const;
+  // Whether what is declared can be kept: at the start and at every change. The control thread, or before it runs anything.
+  void SetStoreHealth(absl::Status health);
   // Hands a call to a worker; `done` says whether one took it. How it goes the channel is told. NOT_FOUND, INVALID_ARGUMENT.
   void Connect(ConnectRequest request, std::shared_ptr<ConnectChannel> channel, std::function<void(absl::Status)> done);
   void GetDaemon(Done<v1::Daemon> done);
+  void GetConfigStatus(Done<v1::GetConfigStatusResponse> done);
+  // See log_levels.h. The level before.
+  void SetLogLevel(std::string component, LogLevel level, Duration revert_after, Done<LogLevel> done);
+  // From now on, `task` runs on the control thread about every second.
+  void EverySecond(std::function<void()> task);
 
   struct ProbeSubject {
     std::string name;     // a dialer that exists, or else
@@ -102,6 +131,7 @@ class Supervisor {
   void BeginStop();
   ReportCollector& collector() { return collector_; }
   EventHub& events() { return events_; }
+  WatchHub& watches() { return watches_; }
 
  private:
   struct Waiting {
@@ -109,13 +139,42 @@ class Supervisor {
     bool validate_only = false;
     Done<ChangeOutcome> done;
   };
-  struct Running;
+  // A change whose rollout is under way.
+  struct Running {
+    ChangePlan plan;
+    RunningState::Prepared prepared;
+    std::string manager;
+    Done<ChangeOutcome> done;             // empty once called
+    bool is_in_force = false;             // else it was only tried, or changes nothing
+    bool is_trial = false;                // validate_only
+    std::vector<v1::Object> final_views;  // of deleted objects, one a result
+    std::vector<StoreChange> kept;        // what the store was told
+  };
+  // An object that is kept and not in force.
+  struct Pending {
+    v1::Object object;
+    std::string why;
+  };
 
   // Posts `task`; false: `done`'s owner is to be told RefusalStatus().
   [[nodiscard]] bool Post(ControlThread::Task task);
   absl::Status RefusalStatus() const;
   void BeginNextChange();
   void LookAtFiles();
+  void Tick();
+  void EndLeases();
+  void EndChange(const std::shared_ptr<Running>& running, absl::StatusOr<ChangeOutcome> outcome);
+  void BeginRollout(const std::shared_ptr<Running>& running);
+  [[nodiscard]] std::vector<StoreChange> ChangesToKeep(const ChangePlan& plan, const ChangeSet& set) const;
+  void Keep(const std::vector<StoreChange>& changes);
+  void TakeBack(const std::shared_ptr<Running>& running, const absl::Status& why);
+  bool DeletePending(const Waiting& waiting);
+  void RestoreNext();
+  void RetryPending();
+  // What a change did, to who watches.
+  void TellWatchers(const Running& running, const std::vector<v1::Object>& views);
+  // What is, for who watches (WatchHub::Look).
+  void Look(const MergedReport& report, SubjectBook& book);
   void RenewIdentity();
   // Entries of QUIC that share what is not in use any more, with what is.
   std::vector<EntryPtr> WithRenewedIdentity(std::vector<EntryPtr> renewed) const;
@@ -137,6 +196,7 @@ class Supervisor {
   ControlThread& thread_;
   const SupervisorOptions options_;
   std::atomic<bool> stopping_{false};
+  RevisionClock revisions_;  // the control thread's
   EventHub events_;
   // The control thread's, like all below.
   ReportCollector collector_;
@@ -145,6 +205,17 @@ class Supervisor {
   TlsReload tls_reload_;
   std::map<ObjectKey, std::string> reload_faults_;  // that have become events
   ObjectTable table_;
+  WatchHub watches_;
+  // What the store holds, secrets included.
+  std::map<ObjectKey, std::shared_ptr<const v1::Object>> kept_;
+  std::map<ObjectKey, Pending> pending_;
+  std::deque<v1::Object> to_restore_;
+  std::vector<std::function<void()>> when_restored_;
+  bool is_restoring_ = false;
+  absl::Status store_health_;
+  int seconds_to_retry_ = 0;
+  LogLevels log_levels_;
+  std::vector<std::function<void()>> every_second_;
   uint64_t next_incarnation_ = 1;
   std::deque<Waiting> waiting_;
   bool change_is_running_ = false;

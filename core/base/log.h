@@ -4,6 +4,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,8 +28,13 @@ class LogSink {
 
 // Installs `sink` for the rest of the process; nullptr restores the default. Not while other threads log.
 void SetLogSink(LogSink* sink);
+// Of every component that has no level of its own.
 void SetLogLevel(LogLevel least);
-bool IsLogged(LogLevel level);
+LogLevel GetLogLevel();
+// Of one component; nullopt: that of all again.
+void SetLogLevel(std::string_view component, std::optional<LogLevel> least);
+std::optional<LogLevel> GetLogLevel(std::string_view component);
+bool IsLogged(LogLevel level, std::string_view component);
 void Log(LogLevel level, std::string_view component, std::string_view message,
          std::initializer_list<LogField> fields = {});
 

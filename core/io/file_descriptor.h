@@ -25,6 +25,8 @@ class FileDescriptor {
   [[nodiscard]] bool is_open() const { return fd_ >= 0; }
   [[nodiscard]] int get() const { return fd_; }
   void Close();
+  // The descriptor, which is now the caller's to close.
+  [[nodiscard]] int Release() { return std::exchange(fd_, -1); }
   // A second descriptor of the same open file. Errors: RESOURCE_EXHAUSTED when the process has too many.
   [[nodiscard]] absl::StatusOr<FileDescriptor> Duplicate() const;
 

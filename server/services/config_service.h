@@ -2,7 +2,7 @@
 #pragma once
 
 #include "culvert/v1/config.grpc.pb.h"
-#include "server/services/declared_service.h"
+#include "server/services/service_context.h"
 
 namespace culvert::server {
 
@@ -14,6 +14,7 @@ class ConfigService final : public v1::ConfigService::CallbackService {
   using Reactor = grpc::ServerUnaryReactor;
   Reactor* Apply(Call* call, const v1::ApplyRequest* request, v1::ApplyResponse* response) override;
   Reactor* Export(Call* call, const v1::ExportRequest* request, v1::ExportResponse* response) override;
+  Reactor* GetConfigStatus(Call* call, const v1::GetConfigStatusRequest* request, v1::GetConfigStatusResponse* response) override;
 
  private:
   const ServiceContext context_;

@@ -7,9 +7,10 @@
 #include <optional>
 #include <utility>
 
-#include "core/base/log.h"
 #include "core/dispatch/destination.h"
+#include "server/access/admission.h"
 #include "server/error_builder.h"
+#include "server/services/audit.h"
 #include "server/services/declared_services.h"
 #include "server/stats_proto.h"
 #include "server/status_mapping.h"
@@ -33,10 +34,15 @@ absl::Status ToStatus(const ConnectChannel::Outcome& outcome) {
 class ConnectCall final : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>,
                           public std::enable_shared_from_this<ConnectCall> {
  public:
-  explicit ConnectCall(Supervisor& supervisor) : supervisor_(supervisor) {}
+  ConnectCall(Supervisor& supervisor, Caller caller) : supervisor_(supervisor), caller_(std::move(caller)) {}
 
-  void Begin() {
+  // `admitted`: not OK ends the call with it.
+  void Begin(absl::Status admitted) {
     self_ = shared_from_this();
+    if (!admitted.ok()) {
+      error_ = std::move(admitted);
+      return Pump();
+    }
     channel_->SetCallerWake([weak = weak_from_this()] {
       if (const auto call = weak.lock()) call->Pump();
     });
@@ -154,8 +160,9 @@ class ConnectCall final : public grpc::ServerBidiReactor<v1::ConnectRequest, v1:
       request.destination = *std::move(destination);
     }
     is_begun_ = true;
-    Log(LogLevel::kInfo, "control", "connect through dialer/" + request.dialer,
-        {{"destination", request.destination.host.empty() ? "" : request.destination.ToString()}});
+    AuditRecord audit = AuditOf(request_);
+    audit.subject = "dialer/" + request.dialer + (request.destination.host.empty() ? "" : " to " + request.destination.ToString());
+    WriteAudit(audit, caller_, absl::OkStatus());
     supervisor_.Connect(std::move(request), channel_, [weak = weak_from_this()](const absl::Status& status) {
       const auto call = weak.lock();
       if (call == nullptr || status.ok()) return;
@@ -207,6 +214,7 @@ class ConnectCall final : public grpc::ServerBidiReactor<v1::ConnectRequest, v1:
   }
 
   Supervisor& supervisor_;
+  const Caller caller_;
   const std::shared_ptr<ConnectChannel> channel_ = std::make_shared<ConnectChannel>();
   std::mutex mutex_;  // guards all below
   v1::ConnectRequest request_;    // belongs to gRPC while reading_
@@ -227,10 +235,11 @@ class ConnectCall final : public grpc::ServerBidiReactor<v1::ConnectRequest, v1:
 
 }  // namespace
 
-grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>* DialerService::Connect(Call*) {
-  const auto call = std::make_shared<ConnectCall>(*context_.supervisor);
-  call->Begin();
-  return call.get();
+grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>* DialerService::Connect(Call* call) {
+  absl::StatusOr<Caller> caller = AdmitTo(*context_.callers, *call, *v1::ConnectRequest::descriptor());
+  const auto connect = std::make_shared<ConnectCall>(*context_.supervisor, caller.ok() ? *caller : Caller());
+  connect->Begin(caller.status());
+  return connect.get();
 }
 
 }  // namespace culvert::server

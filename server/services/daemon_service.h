@@ -2,7 +2,7 @@
 #pragma once
 
 #include "culvert/v1/daemon.grpc.pb.h"
-#include "server/services/declared_service.h"
+#include "server/services/service_context.h"
 
 namespace culvert::server {
 
@@ -10,15 +10,10 @@ class DaemonService final : public v1::DaemonService::CallbackService {
  public:
   explicit DaemonService(const ServiceContext& context) : context_(context) {}
 
-  grpc::ServerUnaryReactor* GetDaemon(grpc::CallbackServerContext* call, const v1::GetDaemonRequest*,
-                                      v1::GetDaemonResponse* response) override {
-    grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-    context_.supervisor->GetDaemon([response, reactor](absl::StatusOr<v1::Daemon> daemon) {
-      if (daemon.ok()) *response->mutable_daemon() = *std::move(daemon);
-      reactor->Finish(ToGrpcStatus(daemon.status()));
-    });
-    return reactor;
-  }
+  using Call = grpc::CallbackServerContext;
+  using Reactor = grpc::ServerUnaryReactor;
+  Reactor* GetDaemon(Call* call, const v1::GetDaemonRequest* request, v1::GetDaemonResponse* response) override;
+  Reactor* SetLogLevel(Call* call, const v1::SetLogLevelRequest* request, v1::SetLogLevelResponse* response) override;
 
  private:
   const ServiceContext context_;

@@ -5,30 +5,17 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "server/error_builder.h"
-#include "server/page.h"
-#include "server/status_mapping.h"
+#include "server/query/listing.h"
+#include "server/services/unary_call.h"
 #include "server/supervisor.h"
 
 namespace culvert::server {
-
-// What every service needs; all outlive the services.
-struct ServiceContext {
-  Supervisor* supervisor = nullptr;
-  const PageTokens* tokens = nullptr;
-};
-
-inline constexpr char kApiManager[] = "api";
-
-inline grpc::ServerUnaryReactor* FinishNow(grpc::CallbackServerContext* context, const absl::Status& status) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(ToGrpcStatus(status));
-  return reactor;
-}
 
 // Traits: static constexpr Kind kKind; Body& Mutable(v1::Object&) (the Listener, ...); and for each response and request the
 // accessor of the object or list in it. See declared_services.h.
@@ -39,90 +26,113 @@ class DeclaredMethods {
 
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* List(grpc::CallbackServerContext* call, const Request* request, Response* response) const {
-    grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-    context_.supervisor->List(Traits::kKind, [this, request, response, reactor](
-                                                 absl::StatusOr<std::vector<v1::Object>> objects) {
-      reactor->Finish(ToGrpcStatus(objects.ok() ? FillPage(*request, *objects, *response) : objects.status()));
+    return RunUnary(context_, call, request, response, [&](const UnaryCall<Response>& answer) {
+      absl::StatusOr<ListQuery> parsed = ParseListQuery(*request, *Body::descriptor(), KindInfo(Traits::kKind).collection);
+      if (!parsed.ok()) return answer.Answer(parsed.status());
+      const auto query = std::make_shared<const ListQuery>(*std::move(parsed));
+      context_.supervisor->List(Traits::kKind, [this, query, answer](const absl::StatusOr<Supervisor::Listing>& listing) {
+        if (!listing.ok()) return answer.Answer(listing.status());
+        Response page;
+        const absl::Status status = FillPage(*query, *listing, page);
+        answer.Answer(status, [&](Response& out) { out.Swap(&page); });
+      });
     });
-    return reactor;
   }
 
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* call, const Request* request, Response* response) const {
-    if (request->name().empty()) return FinishNow(call, InvalidField("name", "must be set"));
-    grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-    context_.supervisor->Get(KeyFor(request->name()), [response, reactor](absl::StatusOr<v1::Object> object) {
-      if (object.ok()) Traits::MutableIn(*response) = std::move(Traits::MutableOf(*object));
-      reactor->Finish(ToGrpcStatus(object.status()));
+    return RunUnary(context_, call, request, response, [&](const UnaryCall<Response>& answer) {
+      absl::StatusOr<ReadMask> mask = ReadMask::Parse(request->read_mask(), *Body::descriptor());
+      if (!mask.ok()) return answer.Answer(mask.status());
+      context_.supervisor->Get(KeyFor(request->name()), [answer, mask = *std::move(mask)](absl::StatusOr<v1::Object> object) {
+        answer.Answer(object.status(), [&](Response& out) {
+          Body& body = Traits::MutableOf(*object);
+          mask.Trim(body);
+          Traits::MutableIn(out) = std::move(body);
+        });
+      });
     });
-    return reactor;
   }
 
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* Create(grpc::CallbackServerContext* call, const Request* request, Response* response) const {
-    if (!Traits::IsIn(*request)) return FinishNow(call, InvalidField(KindInfo(Traits::kKind).singular, "must be set"));
-    Change change;
-    change.verb = Change::Verb::kCreate;
-    Traits::MutableOf(change.object) = Traits::In(*request);
-    return Submit(call, std::move(change), request->validate_only(), response);
+    return RunUnary(context_, call, request, response, [&](const UnaryCall<Response>& answer) {
+      Change change;
+      change.verb = Change::Verb::kCreate;
+      Traits::MutableOf(change.object) = Traits::In(*request);
+      Submit(answer, std::move(change), request->validate_only());
+    });
   }
 
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* Update(grpc::CallbackServerContext* call, const Request* request, Response* response) const {
-    if (!Traits::IsIn(*request)) return FinishNow(call, InvalidField(KindInfo(Traits::kKind).singular, "must be set"));
-    Change change;
-    change.verb = Change::Verb::kUpdate;
-    change.allow_missing = request->allow_missing();
-    Traits::MutableOf(change.object) = Traits::In(*request);
-    change.mask_paths.assign(request->update_mask().paths().begin(), request->update_mask().paths().end());
-    return Submit(call, std::move(change), request->validate_only(), response);
+    return RunUnary(context_, call, request, response, [&](const UnaryCall<Response>& answer) {
+      Change change;
+      change.verb = Change::Verb::kUpdate;
+      change.allow_missing = request->allow_missing();
+      Traits::MutableOf(change.object) = Traits::In(*request);
+      change.mask_paths.assign(request->update_mask().paths().begin(), request->update_mask().paths().end());
+      Submit(answer, std::move(change), request->validate_only());
+    });
   }
 
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* Delete(grpc::CallbackServerContext* call, const Request* request, bool force,
                                    Response* response) const {
-    if (request->name().empty()) return FinishNow(call, InvalidField("name", "must be set"));
-    Change change;
-    change.verb = Change::Verb::kDelete;
-    change.key = KeyFor(request->name());
-    change.etag = request->etag();
-    change.force = force;
-    change.allow_missing = request->allow_missing();
-    return Submit(call, std::move(change), request->validate_only(), response);
+    return RunUnary(context_, call, request, response, [&](const UnaryCall<Response>& answer) {
+      Change change;
+      change.verb = Change::Verb::kDelete;
+      change.key = KeyFor(request->name());
+      change.etag = request->etag();
+      change.force = force;
+      change.allow_missing = request->allow_missing();
+      Submit(answer, std::move(change), request->validate_only());
+    });
   }
 
  private:
+  using Body = typename Traits::Body;
+
   static ObjectKey KeyFor(const std::string& name) {
     return {Traits::kKind, StripCollection(name, KindInfo(Traits::kKind).collection)};
   }
 
-  template <typename Request, typename Response>
-  absl::Status FillPage(const Request& request, std::vector<v1::Object>& objects, Response& response) const {
-    const absl::StatusOr<PageRange> page =
-        FindPage(*context_.tokens, request.page_size(), request.page_token(), KindInfo(Traits::kKind).collection,
-                 objects.size(), [&](size_t i) -> const std::string& { return MetadataOf(objects[i]).name(); });
-    if (!page.ok()) return page.status();
-    for (size_t i = page->begin; i < page->end; ++i) {
-      Traits::AddTo(response) = std::move(Traits::MutableOf(objects[i]));
+  template <typename Response>
+  absl::Status FillPage(const ListQuery& query, const Supervisor::Listing& listing, Response& page) const {
+    page.set_revision(listing.revision);
+    const auto add = [&page](Body& body) { Traits::AddTo(page) = std::move(body); };
+    std::vector<Body> bodies;
+    if (!query.IsByNameOnly()) {
+      for (const EntryPtr& entry : listing.entries) bodies.push_back(std::move(BodyIn(listing, *entry)));
+      return FillList(*context_.tokens, query, bodies, [](const Body& body) { return body.metadata().name(); }, add, page);
     }
-    response.set_next_page_token(page->next_token);
-    response.set_total_size(static_cast<int32_t>(objects.size()));
+    // Only what stands on the page is looked at closely.
+    CULVERT_ASSIGN_OR_RETURN(const PageRange range,
+                             FindPage(*context_.tokens, query.page_size, query.page_token, query.arguments, listing.entries.size(),
+                                      [&](size_t i) -> const std::string& { return MetadataOf(listing.entries[i]->object).name(); }));
+    for (size_t i = range.begin; i < range.end; ++i) {
+      Body body = BodyIn(listing, *listing.entries[i]);
+      query.mask.Trim(body);
+      add(body);
+    }
+    page.set_next_page_token(range.next_token);
+    page.set_total_size(static_cast<int32_t>(listing.entries.size()));
     return absl::OkStatus();
   }
 
+  static Body BodyIn(const Supervisor::Listing& listing, const Entry& entry) {
+    v1::Object object = listing.view(entry);
+    return std::move(Traits::MutableOf(object));
+  }
+
   template <typename Response>
-  grpc::ServerUnaryReactor* Submit(grpc::CallbackServerContext* call, Change change, bool validate_only,
-                                   Response* response) const {
+  void Submit(const UnaryCall<Response>& answer, Change change, bool validate_only) const {
     ChangeSet set;
     set.manager = kApiManager;
     set.changes.push_back(std::move(change));
-    grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-    context_.supervisor->Change(std::move(set), validate_only,
-                                [response, reactor](absl::StatusOr<Supervisor::ChangeOutcome> outcome) {
-                                  if (outcome.ok()) FillOutcome(*outcome, *response);
-                                  reactor->Finish(ToGrpcStatus(outcome.status()));
-                                });
-    return reactor;
+    context_.supervisor->Change(std::move(set), validate_only, [answer](absl::StatusOr<Supervisor::ChangeOutcome> outcome) {
+      answer.Answer(outcome.status(), [&](Response& out) { FillOutcome(*outcome, out); });
+    });
   }
 
   template <typename Response>

@@ -10,10 +10,9 @@
 namespace culvert::server {
 
 struct ListenerTraits {
+  using Body = v1::Listener;
   static constexpr Kind kKind = Kind::kListener;
   static v1::Listener& MutableOf(v1::Object& object) { return *object.mutable_listener(); }
-  template <typename M>
-  static bool IsIn(const M& message) { return message.has_listener(); }
   template <typename M>
   static const v1::Listener& In(const M& message) { return message.listener(); }
   template <typename M>
@@ -22,10 +21,9 @@ struct ListenerTraits {
 };
 
 struct DialerTraits {
+  using Body = v1::Dialer;
   static constexpr Kind kKind = Kind::kDialer;
   static v1::Dialer& MutableOf(v1::Object& object) { return *object.mutable_dialer(); }
-  template <typename M>
-  static bool IsIn(const M& message) { return message.has_dialer(); }
   template <typename M>
   static const v1::Dialer& In(const M& message) { return message.dialer(); }
   template <typename M>
@@ -34,10 +32,9 @@ struct DialerTraits {
 };
 
 struct ForwardTraits {
+  using Body = v1::Forward;
   static constexpr Kind kKind = Kind::kForward;
   static v1::Forward& MutableOf(v1::Object& object) { return *object.mutable_forward(); }
-  template <typename M>
-  static bool IsIn(const M& message) { return message.has_forward(); }
   template <typename M>
   static const v1::Forward& In(const M& message) { return message.forward(); }
   template <typename M>

@@ -6,12 +6,16 @@
 #include <string>
 #include <utility>
 
+#include "core/base/status_macros.h"
 #include "core/io/monotonic_clock.h"
+#include "server/access/admission.h"
 #include "server/error_builder.h"
 #include "server/object_kind.h"
+#include "server/query/filter.h"
 #include "server/services/stats_frame.h"
 #include "server/services/stream_reactor.h"
 #include "server/stats_proto.h"
+#include "server/supervisor.h"
 #include "server/validate.h"
 
 namespace culvert::server {
@@ -24,6 +28,8 @@ class StatsStream final : public WriteStream<v1::WatchStatsResponse>, public Sta
  public:
   StatsStream(StatsHub& hub, const v1::WatchStatsRequest& request) : hub_(hub), frames_(request) {}
 
+  // Before Begin. Errors: INVALID_ARGUMENT.
+  absl::Status Parse(const v1::WatchStatsRequest& request) { return frames_.Parse(request); }
   void Begin(Duration interval) { hub_.Add(Self(), interval); }
   void OnReport(ReportPtr report) override {
     {
@@ -47,23 +53,15 @@ class StatsStream final : public WriteStream<v1::WatchStatsResponse>, public Sta
   StatsFrames frames_;  // guarded by mutex_
 };
 
-v1::Event ToProto(const Event& event) {
-  v1::Event out;
-  out.set_revision(event.revision);
-  *out.mutable_first_time() = ToTimestamp(event.first_unix_ns);
-  *out.mutable_last_time() = ToTimestamp(event.last_unix_ns);
-  out.set_count(event.count);
-  out.set_type(event.type == EventType::kWarning ? v1::Event::TYPE_WARNING : v1::Event::TYPE_NORMAL);
-  out.set_reason(event.reason);
-  out.set_subject(event.subject);
-  out.set_message(event.message);
-  return out;
-}
-
 class EventStream final : public WriteStream<v1::ListEventsResponse>, public EventReader {
  public:
   explicit EventStream(EventHub& hub) : hub_(hub) {}
 
+  // Before Begin. Errors: INVALID_ARGUMENT.
+  absl::Status Parse(const std::string& filter) {
+    CULVERT_ASSIGN_OR_RETURN(filter_, Filter::Parse(filter, *v1::Event::descriptor()));
+    return absl::OkStatus();
+  }
   void Begin(EventFilter filter, bool follow) { hub_.Add(Self(), std::move(filter), follow); }
   void OnSnapshot(std::vector<EventPtr> events) override {
     {
@@ -87,18 +85,25 @@ class EventStream final : public WriteStream<v1::ListEventsResponse>, public Eve
  private:
   std::shared_ptr<EventReader> Self() { return std::static_pointer_cast<EventStream>(shared_from_this()); }
   bool Next(v1::ListEventsResponse& message) override {
-    std::vector<EventPtr> events;
-    {
-      const std::lock_guard lock(mutex_);
-      events = queue_.Take(kMaxEventsPerMessage);
-      message.set_missed(queue_.missed());
+    while (message.events().empty()) {
+      std::vector<EventPtr> events;
+      {
+        const std::lock_guard lock(mutex_);
+        events = queue_.Take(kMaxEventsPerMessage);
+        message.set_missed(queue_.missed());
+      }
+      if (events.empty()) return false;
+      for (const EventPtr& event : events) {
+        v1::Event one = ToProto(*event);
+        if (filter_.Matches(one)) *message.add_events() = std::move(one);
+      }
     }
-    for (const EventPtr& event : events) *message.add_events() = ToProto(*event);
-    return !events.empty();
+    return true;
   }
   void OnGone() override { hub_.Remove(Self()); }
 
   EventHub& hub_;
+  Filter filter_;
   std::mutex mutex_;
   EventQueue queue_;  // guarded by mutex_
 };
@@ -112,13 +117,14 @@ bool IsSubject(const std::string& text) {
   return false;
 }
 
-void ValidateEventsRequest(const v1::ListEventsRequest& request, Violations& violations) {
-  ValidateTree(request, "", violations);
+absl::Status JudgeEventsRequest(const v1::ListEventsRequest& request) {
+  Violations violations;
   if (!request.subject().empty() && !IsSubject(request.subject())) {
     violations.push_back({"subject", QuotedValue(request.subject()) + " is not listener/NAME, dialer/NAME, forward/NAME or daemon"});
   }
   if (request.since().seconds() < 0 || request.since().nanos() < 0) violations.push_back({"since", "must not be negative"});
   if (request.last() < 0) violations.push_back({"last", std::to_string(request.last()) + " is not 0 or more"});
+  return violations.empty() ? absl::OkStatus() : InvalidFields(violations);
 }
 
 EventFilter ToFilter(const v1::ListEventsRequest& request) {
@@ -138,14 +144,14 @@ EventFilter ToFilter(const v1::ListEventsRequest& request) {
 
 }  // namespace
 
-grpc::ServerWriteReactor<v1::WatchStatsResponse>* ObserveService::WatchStats(grpc::CallbackServerContext*,
+grpc::ServerWriteReactor<v1::WatchStatsResponse>* ObserveService::WatchStats(grpc::CallbackServerContext* call,
                                                                              const v1::WatchStatsRequest* request) {
   const auto stream = std::make_shared<StatsStream>(hub_, *request);
-  stream->KeepAlive();
-  Violations violations;
-  ValidateTree(*request, "", violations);
-  if (!violations.empty()) {
-    stream->OnEnd(InvalidFields(violations));
+  stream->KeepAlive(call);
+  absl::Status fault = Admit(*context_.callers, *call, *request).status();
+  if (fault.ok()) fault = stream->Parse(*request);
+  if (!fault.ok()) {
+    stream->OnEnd(std::move(fault));
     return stream.get();
   }
   const Duration interval =
@@ -155,14 +161,15 @@ grpc::ServerWriteReactor<v1::WatchStatsResponse>* ObserveService::WatchStats(grp
   return stream.get();
 }
 
-grpc::ServerWriteReactor<v1::ListEventsResponse>* ObserveService::ListEvents(grpc::CallbackServerContext*,
+grpc::ServerWriteReactor<v1::ListEventsResponse>* ObserveService::ListEvents(grpc::CallbackServerContext* call,
                                                                              const v1::ListEventsRequest* request) {
-  const auto stream = std::make_shared<EventStream>(events_);
-  stream->KeepAlive();
-  Violations violations;
-  ValidateEventsRequest(*request, violations);
-  if (!violations.empty()) {
-    stream->OnEnd(InvalidFields(violations));
+  const auto stream = std::make_shared<EventStream>(context_.supervisor->events());
+  stream->KeepAlive(call);
+  absl::Status fault = Admit(*context_.callers, *call, *request).status();
+  if (fault.ok()) fault = JudgeEventsRequest(*request);
+  if (fault.ok()) fault = stream->Parse(request->filter());
+  if (!fault.ok()) {
+    stream->OnEnd(std::move(fault));
     return stream.get();
   }
   stream->Begin(ToFilter(*request), request->follow());

@@ -4,10 +4,10 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include "server/access/admission.h"
 #include "server/services/declared_services.h"
 #include "server/services/stream_reactor.h"
 #include "server/stats_proto.h"
-#include "server/validate.h"
 
 namespace culvert::server {
 namespace {
@@ -73,18 +73,19 @@ class ProbeStream final : public WriteStream<v1::ProbeDialerResponse> {
 
 }  // namespace
 
-grpc::ServerWriteReactor<v1::ProbeDialerResponse>* DialerService::ProbeDialer(Call*,
+grpc::ServerWriteReactor<v1::ProbeDialerResponse>* DialerService::ProbeDialer(Call* call,
                                                                               const v1::ProbeDialerRequest* request) {
   const auto stream = std::make_shared<ProbeStream>();
-  stream->KeepAlive();
+  stream->KeepAlive(call);
+  if (absl::StatusOr<Caller> caller = Admit(*context_.callers, *call, *request); !caller.ok()) {
+    stream->End(std::move(caller).status(), /*discard=*/true);
+    return stream.get();
+  }
   Violations violations;
   if (request->subject_case() == v1::ProbeDialerRequest::SUBJECT_NOT_SET) {
     violations.push_back({"name", "must be set, or else spec"});
   }
   if (request->has_name() && request->name().empty()) violations.push_back({"name", "must not be empty"});
-  v1::ProbeDialerRequest frame = *request;
-  frame.clear_spec();  // judged by the supervisor, like that of any dialer
-  ValidateTree(frame, "", violations);
   if (!violations.empty()) {
     stream->End(InvalidFields(violations), /*discard=*/true);
     return stream.get();

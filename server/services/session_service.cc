@@ -1,30 +1,18 @@
 #include "server/services/session_service.h"
 
+#include <memory>
+
 #include "core/base/log.h"
+#include "server/query/listing.h"
+#include "server/services/unary_call.h"
 #include "server/stats_proto.h"
+#include "server/supervisor.h"
 #include "server/validate.h"
 
 namespace culvert::server {
 namespace {
 
 std::string SessionId(const std::string& name) { return StripCollection(name, "sessions"); }
-
-// One page of what matches, in the order of the ids.
-template <typename Snapshot, typename Matches, typename Request, typename Add, typename Response>
-absl::Status FillPage(const PageTokens& tokens, const Request& request, const std::string& arguments,
-                      const std::vector<Snapshot>& all, const Matches& matches, const Add& add, Response& response) {
-  std::vector<const Snapshot*> matching;
-  for (const Snapshot& one : all) {
-    if (matches(one)) matching.push_back(&one);
-  }
-  const absl::StatusOr<PageRange> page = FindPage(tokens, request.page_size(), request.page_token(), arguments, matching.size(),
-                                                  [&](size_t i) -> const std::string& { return matching[i]->id; });
-  if (!page.ok()) return page.status();
-  for (size_t i = page->begin; i < page->end; ++i) add(*matching[i]);
-  response.set_next_page_token(page->next_token);
-  response.set_total_size(static_cast<int32_t>(matching.size()));
-  return absl::OkStatus();
-}
 
 bool IsWanted(const std::string& wanted, const std::string& value) { return wanted.empty() || wanted == value; }
 
@@ -38,112 +26,176 @@ void LogClosed(const std::string& what, const std::string& id, const std::string
   Log(LogLevel::kInfo, "control", what + "/" + id + " closed", {{"reason", QuotedValue(reason)}});
 }
 
+// One page of what matches. `snapshots(report)` are those of the kind; `matches` judges a snapshot, the query its message.
+template <typename Item, typename Request, typename Response, typename Snapshots, typename Matches, typename Add>
+grpc::ServerUnaryReactor* ListObserved(const ServiceContext& context, grpc::CallbackServerContext* call, const Request* request,
+                                       Response* response, const std::string& arguments, const Snapshots& snapshots,
+                                       const Matches& matches, const Add& add) {
+  return RunUnary(context, call, request, response, [&](const UnaryCall<Response>& answer) {
+    absl::StatusOr<ListQuery> parsed = ParseListQuery(*request, *Item::descriptor(), arguments);
+    if (!parsed.ok()) return answer.Answer(parsed.status());
+    const auto query = std::make_shared<const ListQuery>(*std::move(parsed));
+    context.supervisor->Sessions([tokens = context.tokens, query, answer, snapshots, matches, add](const absl::StatusOr<ReportPtr>& report) {
+      if (!report.ok()) return answer.Answer(report.status());
+      std::vector<Item> items;
+      for (const auto& snapshot : snapshots(**report)) {
+        if (matches(snapshot)) items.push_back(ToProto(snapshot));
+      }
+      Response page;
+      const absl::Status status = FillList(*tokens, *query, items, [](const Item& item) { return item.name(); },
+                                           [&](Item& item) { *add(page) = std::move(item); }, page);
+      answer.Answer(status, [&](Response& out) { out.Swap(&page); });
+    });
+  });
+}
+
+// Closes many sessions, a few at a time, so that the workers' mailboxes have room for others. On the control thread.
+class ManyClosed : public std::enable_shared_from_this<ManyClosed> {
+ public:
+  static constexpr size_t kAtATime = 64;
+
+  ManyClosed(Supervisor& supervisor, v1::CloseSessionRequest request, std::vector<std::string> ids,
+             UnaryCall<v1::CloseSessionResponse> answer)
+      : supervisor_(supervisor), request_(std::move(request)), ids_(std::move(ids)), answer_(std::move(answer)) {}
+
+  void Step() {
+    if (is_stepping_) return;  // an answer that came at once; the loop below goes on
+    is_stepping_ = true;
+    while (next_ < ids_.size() && under_way_ < kAtATime) {
+      const std::string& id = ids_[next_++];
+      ++under_way_;
+      supervisor_.CloseSession(id, request_.graceful(), /*validate_only=*/false, [self = shared_from_this(), id](const absl::Status& status) {
+        if (status.ok()) ++self->closed_;  // one that has ended by itself meanwhile is not counted
+        if (status.ok()) LogClosed("session", id, self->request_.reason());
+        --self->under_way_;
+        self->Step();
+      });
+    }
+    is_stepping_ = false;
+    if (next_ < ids_.size() || under_way_ > 0) return;
+    answer_.Answer(absl::OkStatus(), [this](v1::CloseSessionResponse& out) { out.set_closed_count(closed_); });
+  }
+
+ private:
+  Supervisor& supervisor_;
+  const v1::CloseSessionRequest request_;
+  const std::vector<std::string> ids_;
+  const UnaryCall<v1::CloseSessionResponse> answer_;
+  size_t next_ = 0;
+  size_t under_way_ = 0;
+  int32_t closed_ = 0;
+  bool is_stepping_ = false;
+};
+
+void CloseMatching(Supervisor& supervisor, const v1::CloseSessionRequest& request, const UnaryCall<v1::CloseSessionResponse>& answer) {
+  const absl::StatusOr<Filter> filter = Filter::Parse(request.filter(), *v1::Session::descriptor());
+  if (!filter.ok()) return answer.Answer(filter.status());
+  supervisor.Sessions([&supervisor, request, answer, filter = *filter](const absl::StatusOr<ReportPtr>& report) {
+    if (!report.ok()) return answer.Answer(report.status());
+    std::vector<std::string> ids;
+    for (const SessionSnapshot& session : (*report)->sessions) {
+      if (filter.Matches(ToProto(session))) ids.push_back(session.id);
+    }
+    if (!request.validate_only()) return std::make_shared<ManyClosed>(supervisor, request, std::move(ids), answer)->Step();
+    answer.Answer(absl::OkStatus(), [&](v1::CloseSessionResponse& out) { out.set_closed_count(static_cast<int32_t>(ids.size())); });
+  });
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* SessionService::ListSessions(Call* call, const v1::ListSessionsRequest* request,
                                                        v1::ListSessionsResponse* response) {
-  Reactor* reactor = call->DefaultReactor();
-  context_.supervisor->Sessions([this, request, response, reactor](const absl::StatusOr<ReportPtr>& report) {
-    if (!report.ok()) return reactor->Finish(ToGrpcStatus(report.status()));
-    const auto matches = [&](const SessionSnapshot& session) {
-      return IsWanted(request->listener(), session.listener) && IsWanted(request->dialer(), session.dialer);
-    };
-    // Names hold no newline, so this is unambiguous.
-    const std::string arguments = "sessions\n" + request->listener() + "\n" + request->dialer();
-    reactor->Finish(ToGrpcStatus(FillPage(*context_.tokens, *request, arguments, (*report)->sessions, matches,
-                                          [&](const SessionSnapshot& one) { *response->add_sessions() = ToProto(one); }, *response)));
-  });
-  return reactor;
+  // Names hold no newline, so this is unambiguous.
+  return ListObserved<v1::Session>(
+      context_, call, request, response, "sessions\n" + request->listener() + "\n" + request->dialer(),
+      [](const MergedReport& report) -> const std::vector<SessionSnapshot>& { return report.sessions; },
+      [listener = request->listener(), dialer = request->dialer()](const SessionSnapshot& session) {
+        return IsWanted(listener, session.listener) && IsWanted(dialer, session.dialer);
+      },
+      [](v1::ListSessionsResponse& page) { return page.add_sessions(); });
 }
 
 grpc::ServerUnaryReactor* SessionService::GetSession(Call* call, const v1::GetSessionRequest* request,
                                                      v1::GetSessionResponse* response) {
-  if (request->name().empty()) return FinishNow(call, InvalidField("name", "must be set"));
-  Reactor* reactor = call->DefaultReactor();
-  context_.supervisor->Sessions([request, response, reactor](const absl::StatusOr<ReportPtr>& report) {
-    if (!report.ok()) return reactor->Finish(ToGrpcStatus(report.status()));
-    const std::string id = SessionId(request->name());
-    for (const SessionSnapshot& session : (*report)->sessions) {
-      if (session.id != id) continue;
-      *response->mutable_session() = ToProto(session);
-      return reactor->Finish(grpc::Status::OK);
-    }
-    reactor->Finish(ToGrpcStatus(SessionNotFound(id)));
+  return RunUnary(context_, call, request, response, [&](const UnaryCall<v1::GetSessionResponse>& answer) {
+    absl::StatusOr<ReadMask> mask = ReadMask::Parse(request->read_mask(), *v1::Session::descriptor());
+    if (!mask.ok()) return answer.Answer(mask.status());
+    context_.supervisor->Sessions([answer, id = SessionId(request->name()), mask = *std::move(mask)](const absl::StatusOr<ReportPtr>& report) {
+      if (!report.ok()) return answer.Answer(report.status());
+      for (const SessionSnapshot& session : (*report)->sessions) {
+        if (session.id != id) continue;
+        return answer.Answer(absl::OkStatus(), [&](v1::GetSessionResponse& out) {
+          *out.mutable_session() = ToProto(session);
+          mask.Trim(*out.mutable_session());
+        });
+      }
+      answer.Answer(SessionNotFound(id));
+    });
   });
-  return reactor;
 }
 
 grpc::ServerUnaryReactor* SessionService::CloseSession(Call* call, const v1::CloseSessionRequest* request,
                                                        v1::CloseSessionResponse* response) {
-  if (request->name().empty()) return FinishNow(call, InvalidField("name", "must be set"));
-  Reactor* reactor = call->DefaultReactor();
-  const std::string id = SessionId(request->name());
-  context_.supervisor->CloseSession(
-      id, request->graceful(), request->validate_only(), [id, request, response, reactor](const absl::Status& status) {
-        if (status.ok()) {
-          response->set_closed_count(1);
-          if (!request->validate_only()) {
-            Log(LogLevel::kInfo, "control", "session/" + id + " closed",
-                {{"graceful", request->graceful() ? "true" : "false"}, {"reason", QuotedValue(request->reason())}});
-          }
-        }
-        reactor->Finish(ToGrpcStatus(status));
-      });
-  return reactor;
+  return RunUnary(context_, call, request, response, [&](const UnaryCall<v1::CloseSessionResponse>& answer) {
+    if (request->name().empty() == request->filter().empty()) {
+      return answer.Answer(InvalidField("name", request->name().empty() ? "must be set, or else filter" : "excludes filter"));
+    }
+    if (request->name().empty()) return CloseMatching(*context_.supervisor, *request, answer);
+    const std::string id = SessionId(request->name());
+    context_.supervisor->CloseSession(
+        id, request->graceful(), request->validate_only(),
+        [id, reason = request->reason(), trial = request->validate_only(), answer](const absl::Status& status) {
+          if (status.ok() && !trial) LogClosed("session", id, reason);
+          answer.Answer(status, [](v1::CloseSessionResponse& out) { out.set_closed_count(1); });
+        });
+  });
 }
 
 grpc::ServerUnaryReactor* SessionService::ListStreams(Call* call, const v1::ListStreamsRequest* request,
                                                       v1::ListStreamsResponse* response) {
-  Reactor* reactor = call->DefaultReactor();
-  context_.supervisor->Sessions([this, request, response, reactor](const absl::StatusOr<ReportPtr>& report) {
-    if (!report.ok()) return reactor->Finish(ToGrpcStatus(report.status()));
-    const std::string session = SessionId(request->session());
-    const auto matches = [&](const StreamSnapshot& stream) {
-      return IsWanted(request->forward(), stream.forward) &&
-             (session.empty() || stream.session_id == session || stream.far_session_id == session);
-    };
-    const std::string arguments = "streams\n" + session + "\n" + request->forward();
-    reactor->Finish(ToGrpcStatus(FillPage(*context_.tokens, *request, arguments, (*report)->streams, matches,
-                                          [&](const StreamSnapshot& one) { *response->add_streams() = ToProto(one); }, *response)));
-  });
-  return reactor;
+  const std::string session = SessionId(request->session());
+  return ListObserved<v1::Stream>(
+      context_, call, request, response, "streams\n" + session + "\n" + request->forward(),
+      [](const MergedReport& report) -> const std::vector<StreamSnapshot>& { return report.streams; },
+      [session, forward = request->forward()](const StreamSnapshot& stream) {
+        return IsWanted(forward, stream.forward) &&
+               (session.empty() || stream.session_id == session || stream.far_session_id == session);
+      },
+      [](v1::ListStreamsResponse& page) { return page.add_streams(); });
 }
 
-grpc::ServerUnaryReactor* SessionService::CloseStream(Call* call, const v1::CloseStreamRequest* request, v1::CloseStreamResponse*) {
-  if (request->name().empty()) return FinishNow(call, InvalidField("name", "must be set"));
-  Reactor* reactor = call->DefaultReactor();
-  const std::string id = StreamId(request->name());
-  context_.supervisor->CloseStream(id, request->graceful(), request->validate_only(), [id, request, reactor](const absl::Status& status) {
-    if (status.ok() && !request->validate_only()) LogClosed("stream", id, request->reason());
-    reactor->Finish(ToGrpcStatus(status));
+grpc::ServerUnaryReactor* SessionService::CloseStream(Call* call, const v1::CloseStreamRequest* request, v1::CloseStreamResponse* response) {
+  return RunUnary(context_, call, request, response, [&](const UnaryCall<v1::CloseStreamResponse>& answer) {
+    const std::string id = StreamId(request->name());
+    context_.supervisor->CloseStream(
+        id, request->graceful(), request->validate_only(),
+        [id, reason = request->reason(), trial = request->validate_only(), answer](const absl::Status& status) {
+          if (status.ok() && !trial) LogClosed("stream", id, reason);
+          answer.Answer(status);
+        });
   });
-  return reactor;
 }
 
 grpc::ServerUnaryReactor* SessionService::ListUdpFlows(Call* call, const v1::ListUdpFlowsRequest* request,
                                                        v1::ListUdpFlowsResponse* response) {
-  Reactor* reactor = call->DefaultReactor();
-  context_.supervisor->Sessions([this, request, response, reactor](const absl::StatusOr<ReportPtr>& report) {
-    if (!report.ok()) return reactor->Finish(ToGrpcStatus(report.status()));
-    const auto matches = [&](const UdpFlowSnapshot& flow) {
-      return IsWanted(request->forward(), flow.forward) && IsWanted(request->listener(), flow.listener);
-    };
-    const std::string arguments = "udpFlows\n" + request->forward() + "\n" + request->listener();
-    reactor->Finish(ToGrpcStatus(FillPage(*context_.tokens, *request, arguments, (*report)->udp_flows, matches,
-                                          [&](const UdpFlowSnapshot& one) { *response->add_udp_flows() = ToProto(one); }, *response)));
-  });
-  return reactor;
+  return ListObserved<v1::UdpFlow>(
+      context_, call, request, response, "udpFlows\n" + request->forward() + "\n" + request->listener(),
+      [](const MergedReport& report) -> const std::vector<UdpFlowSnapshot>& { return report.udp_flows; },
+      [forward = request->forward(), listener = request->listener()](const UdpFlowSnapshot& flow) {
+        return IsWanted(forward, flow.forward) && IsWanted(listener, flow.listener);
+      },
+      [](v1::ListUdpFlowsResponse& page) { return page.add_udp_flows(); });
 }
 
-grpc::ServerUnaryReactor* SessionService::CloseUdpFlow(Call* call, const v1::CloseUdpFlowRequest* request, v1::CloseUdpFlowResponse*) {
-  if (request->name().empty()) return FinishNow(call, InvalidField("name", "must be set"));
-  Reactor* reactor = call->DefaultReactor();
-  const std::string id = StripCollection(request->name(), "udpFlows");
-  context_.supervisor->CloseUdpFlow(id, request->validate_only(), [id, request, reactor](const absl::Status& status) {
-    if (status.ok() && !request->validate_only()) LogClosed("udpFlow", id, request->reason());
-    reactor->Finish(ToGrpcStatus(status));
+grpc::ServerUnaryReactor* SessionService::CloseUdpFlow(Call* call, const v1::CloseUdpFlowRequest* request, v1::CloseUdpFlowResponse* response) {
+  return RunUnary(context_, call, request, response, [&](const UnaryCall<v1::CloseUdpFlowResponse>& answer) {
+    const std::string id = StripCollection(request->name(), "udpFlows");
+    context_.supervisor->CloseUdpFlow(
+        id, request->validate_only(), [id, reason = request->reason(), trial = request->validate_only(), answer](const absl::Status& status) {
+          if (status.ok() && !trial) LogClosed("udpFlow", id, reason);
+          answer.Answer(status);
+        });
   });
-  return reactor;
 }
 
 }  // namespace culvert::server

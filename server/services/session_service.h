@@ -2,7 +2,7 @@
 #pragma once
 
 #include "culvert/v1/session.grpc.pb.h"
-#include "server/services/declared_service.h"
+#include "server/services/service_context.h"
 
 namespace culvert::server {
 

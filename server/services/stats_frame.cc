@@ -1,7 +1,10 @@
 #include "server/services/stats_frame.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "core/base/status_macros.h"
+#include "server/error_builder.h"
 #include "server/object_kind.h"
 #include "server/stats_proto.h"
 
@@ -14,6 +17,35 @@ StatsFrames::StatsFrames(const v1::WatchStatsRequest& request)
       forward_(request.forward()),
       scope_(request.scope()),
       only_changed_(request.only_changed()) {}
+
+namespace {
+
+const google::protobuf::Descriptor& SubjectType(v1::WatchStatsRequest::Scope scope) {
+  switch (scope) {
+    case v1::WatchStatsRequest::SCOPE_STREAMS: return *v1::Stream::descriptor();
+    case v1::WatchStatsRequest::SCOPE_UDP_FLOWS: return *v1::UdpFlow::descriptor();
+    case v1::WatchStatsRequest::SCOPE_FORWARDS: return *v1::ForwardSample::descriptor();
+    default: return *v1::Session::descriptor();
+  }
+}
+
+v1::ForwardSample ToProto(const std::pair<std::string, ObjectCounters>& forward) {
+  v1::ForwardSample sample;
+  sample.set_name(forward.first);
+  *sample.mutable_counters() = server::ToProto(forward.second);
+  sample.set_udp_flows(forward.second.udp_flows);
+  return sample;
+}
+
+}  // namespace
+
+absl::Status StatsFrames::Parse(const v1::WatchStatsRequest& request) {
+  CULVERT_ASSIGN_OR_RETURN(filter_, Filter::Parse(request.filter(), SubjectType(scope_)));
+  CULVERT_ASSIGN_OR_RETURN(order_, Order::Parse(request.order_by(), SubjectType(scope_)));
+  if (request.limit() < 0) return InvalidField("limit", std::to_string(request.limit()) + " is not 0 or more");
+  limit_ = static_cast<size_t>(request.limit());
+  return absl::OkStatus();
+}
 
 void StatsFrames::Offer(ReportPtr report) {
   if (waiting_ != nullptr) ++conflated_;
@@ -71,10 +103,8 @@ void StatsFrames::BeginFrame() {
   sent_ = 0;
   total_ = 0;
   switch (scope_) {
-    case v1::WatchStatsRequest::SCOPE_STREAMS:
-      return Pick(current_->streams);
-    case v1::WatchStatsRequest::SCOPE_UDP_FLOWS:
-      return Pick(current_->udp_flows);
+    case v1::WatchStatsRequest::SCOPE_STREAMS: Pick(current_->streams); break;
+    case v1::WatchStatsRequest::SCOPE_UDP_FLOWS: Pick(current_->udp_flows); break;
     case v1::WatchStatsRequest::SCOPE_FORWARDS:
       forwards_.clear();
       for (const auto& [name, counters] : current_->forwards) {
@@ -83,27 +113,49 @@ void StatsFrames::BeginFrame() {
         forwards_.emplace_back(name, counters);
         ++total_;
       }
-      return;
+      break;
+    default: Pick(current_->sessions); break;
+  }
+  if (!filter_.MatchesAll() || !order_.ByNameOnly()) Narrow();
+  if (limit_ != 0 && samples_.size() > limit_) samples_.resize(limit_);
+}
+
+template <typename Message, typename Make>
+void StatsFrames::NarrowWith(const Make& make) {
+  std::vector<std::pair<std::string, size_t>> kept;
+  for (const size_t index : samples_) {
+    const Message subject = make(index);
+    if (filter_.Matches(subject)) kept.emplace_back(order_.KeyOf(subject, subject.name()), index);
+  }
+  total_ -= static_cast<int32_t>(samples_.size() - kept.size());
+  std::ranges::sort(kept);
+  samples_.clear();
+  for (const auto& [key, index] : kept) samples_.push_back(index);
+}
+
+void StatsFrames::Narrow() {
+  switch (scope_) {
+    case v1::WatchStatsRequest::SCOPE_STREAMS:
+      return NarrowWith<v1::Stream>([this](size_t index) { return server::ToProto(current_->streams[index]); });
+    case v1::WatchStatsRequest::SCOPE_UDP_FLOWS:
+      return NarrowWith<v1::UdpFlow>([this](size_t index) { return server::ToProto(current_->udp_flows[index]); });
+    case v1::WatchStatsRequest::SCOPE_FORWARDS:
+      return NarrowWith<v1::ForwardSample>([this](size_t index) { return ToProto(forwards_[index]); });
     default:
-      return Pick(current_->sessions);
+      return NarrowWith<v1::Session>([this](size_t index) { return server::ToProto(current_->sessions[index]); });
   }
 }
 
 size_t StatsFrames::AddSample(size_t index, v1::WatchStatsResponse& message) const {
   switch (scope_) {
     case v1::WatchStatsRequest::SCOPE_STREAMS:
-      return (*message.add_streams() = ToProto(current_->streams[index])).ByteSizeLong();
+      return (*message.add_streams() = server::ToProto(current_->streams[index])).ByteSizeLong();
     case v1::WatchStatsRequest::SCOPE_UDP_FLOWS:
-      return (*message.add_udp_flows() = ToProto(current_->udp_flows[index])).ByteSizeLong();
-    case v1::WatchStatsRequest::SCOPE_FORWARDS: {
-      v1::ForwardSample& sample = *message.add_forwards();
-      sample.set_name(forwards_[index].first);
-      *sample.mutable_counters() = ToProto(forwards_[index].second);
-      sample.set_udp_flows(forwards_[index].second.udp_flows);
-      return sample.ByteSizeLong();
-    }
+      return (*message.add_udp_flows() = server::ToProto(current_->udp_flows[index])).ByteSizeLong();
+    case v1::WatchStatsRequest::SCOPE_FORWARDS:
+      return (*message.add_forwards() = ToProto(forwards_[index])).ByteSizeLong();
     default:
-      return (*message.add_samples() = ToProto(current_->sessions[index])).ByteSizeLong();
+      return (*message.add_samples() = server::ToProto(current_->sessions[index])).ByteSizeLong();
   }
 }
 
@@ -113,7 +165,7 @@ bool StatsFrames::Next(v1::WatchStatsResponse& message) {
     BeginFrame();
   }
   *message.mutable_wall_time() = ToTimestamp(current_->taken_at_unix_ns);
-  *message.mutable_monotonic_time() = ToProto(current_->taken_at.time_since_epoch());
+  *message.mutable_monotonic_time() = server::ToProto(current_->taken_at.time_since_epoch());
   message.set_total_subjects(total_);
   message.set_conflated_frames(conflated_);
   size_t bytes = 0;

@@ -11,15 +11,20 @@
 #include <vector>
 
 #include "culvert/v1/observe.pb.h"
+#include "server/query/filter.h"
+#include "server/query/order.h"
 #include "server/report_collector.h"
 
 namespace culvert::server {
 
-inline constexpr size_t kMaxFrameMessageBytes = 512 * 1024;
+// What a reader that has stalled holds of a frame.
+inline constexpr size_t kMaxFrameMessageBytes = 64 * 1024;
 
 class StatsFrames {
  public:
   explicit StatsFrames(const v1::WatchStatsRequest& request);
+  // Takes filter, order and limit of the request. Before all else. Errors: INVALID_ARGUMENT.
+  absl::Status Parse(const v1::WatchStatsRequest& request);
 
   void Offer(ReportPtr report);
   // Fills the next message; false: everything was sent.
@@ -35,6 +40,10 @@ class StatsFrames {
   // Collects which of `subjects` are to be sent.
   template <typename Subject>
   void Pick(const std::vector<Subject>& subjects);
+  // Leaves out what the filter does, and puts what is left in order, up to the limit.
+  void Narrow();
+  template <typename Message, typename Make>
+  void NarrowWith(const Make& make);
   // Adds one to the message and returns its size.
   size_t AddSample(size_t index, v1::WatchStatsResponse& message) const;
 
@@ -44,6 +53,9 @@ class StatsFrames {
   const std::string forward_;
   const v1::WatchStatsRequest::Scope scope_;
   const bool only_changed_;
+  Filter filter_;
+  Order order_;
+  size_t limit_ = 0;  // 0: none
   ReportPtr waiting_;
   ReportPtr current_;                // nullptr: no frame is being sent
   std::vector<size_t> samples_;      // of current_, what is to be sent

@@ -20,10 +20,18 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
                     public std::enable_shared_from_this<WriteStream<Response>> {
  public:
   // After construction, before the handler returns.
-  void KeepAlive() { self_ = this->shared_from_this(); }
+  void KeepAlive(grpc::CallbackServerContext* call) {
+    self_ = this->shared_from_this();
+    call_ = call;
+  }
 
   // There may be something for Next to give.
   void Poke() { Pump(); }
+  // Ends a stream that is ended already, but waits for a message that its reader does not take.
+  void Cancel() {
+    const std::lock_guard lock(mutex_);
+    if (writing_ && !finished_ && !done_) call_->TryCancel();
+  }
   // Finishes with `status` after what Next still has, or at once when `discard`.
   void End(absl::Status status, bool discard) {
     {
@@ -89,6 +97,10 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
   }
   void OnCancel() override { End(absl::OkStatus(), /*discard=*/true); }
   void OnDone() override {
+    {
+      const std::lock_guard lock(mutex_);
+      done_ = true;
+    }
     OnGone();
     const std::shared_ptr<WriteStream> last = std::move(self_);  // the object may end with this line
   }
@@ -99,8 +111,10 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
   bool discard_ = false;
   bool writing_ = false;
   bool finished_ = false;
+  bool done_ = false;  // gRPC's call is gone
   bool pumping_ = false;
   bool again_ = false;
+  grpc::CallbackServerContext* call_ = nullptr;
   std::shared_ptr<WriteStream> self_;
 };
 

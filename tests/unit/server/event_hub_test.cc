@@ -38,7 +38,8 @@ std::vector<int64_t> Revisions(const std::vector<EventPtr>& events) {
 
 TEST(EventHubTest, AReaderGetsWhatThereIsAndThenWhatComes) {
   ControlThread thread;
-  EventHub hub(thread);
+  RevisionClock revisions(0);
+  EventHub hub(thread, revisions);
   hub.Post(EventType::kNormal, "R", "dialer/a", "1");
   hub.Post(EventType::kNormal, "R", "dialer/b", "2");
   const auto all = std::make_shared<Recorder>();
@@ -60,7 +61,8 @@ TEST(EventHubTest, AReaderGetsWhatThereIsAndThenWhatComes) {
 
 TEST(EventHubTest, NothingComesAfterRemoval) {
   ControlThread thread;
-  EventHub hub(thread);
+  RevisionClock revisions(0);
+  EventHub hub(thread, revisions);
   const auto reader = std::make_shared<Recorder>();
   hub.Remove(reader);  // overtakes
   hub.Add(reader, {}, /*follow=*/true);
@@ -71,7 +73,8 @@ TEST(EventHubTest, NothingComesAfterRemoval) {
 
 TEST(EventHubTest, ReadersAreLimited) {
   ControlThread thread;
-  EventHub hub(thread);
+  RevisionClock revisions(0);
+  EventHub hub(thread, revisions);
   std::vector<std::shared_ptr<Recorder>> readers;
   for (size_t i = 0; i <= EventHub::kMaxReaders; ++i) {
     readers.push_back(std::make_shared<Recorder>());
@@ -89,7 +92,8 @@ TEST(EventHubTest, ReadersAreLimited) {
 
 TEST(EventHubTest, StreamsEndWhenTheDaemonDoes) {
   ControlThread thread;
-  EventHub hub(thread);
+  RevisionClock revisions(0);
+  EventHub hub(thread, revisions);
   const auto reader = std::make_shared<Recorder>();
   hub.Add(reader, {}, /*follow=*/true);
   std::promise<void> added;
@@ -104,7 +108,8 @@ TEST(EventHubTest, StreamsEndWhenTheDaemonDoes) {
 
 TEST(EventHubTest, AStormLeavesRoomForRequests) {
   ControlThread thread;
-  EventHub hub(thread);
+  RevisionClock revisions(0);
+  EventHub hub(thread, revisions);
   const auto reader = std::make_shared<Recorder>();
   hub.Add(reader, {}, /*follow=*/true);
   std::promise<void> go;
@@ -121,7 +126,8 @@ TEST(EventHubTest, AStormLeavesRoomForRequests) {
 
 TEST(EventHubTest, WhatThePlaceForWaitingEventsHoldsIsFreedAgain) {
   ControlThread thread;
-  EventHub hub(thread);
+  RevisionClock revisions(0);
+  EventHub hub(thread, revisions);
   const auto reader = std::make_shared<Recorder>();
   hub.Add(reader, {}, /*follow=*/true);
   for (size_t round = 0; round < 3; ++round) {

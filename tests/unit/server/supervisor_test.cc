@@ -174,9 +174,13 @@ TEST_F(SupervisorTest, NoReaderSeesASeed) {
   const auto exported =
       Await<absl::StatusOr<std::vector<v1::Object>>>([&](auto done) { supervisor_->Export("api", done); });
   for (const v1::Object& object : *exported) all += object.DebugString();
-  const auto listed =
-      Await<absl::StatusOr<std::vector<v1::Object>>>([&](auto done) { supervisor_->List(Kind::kDialer, done); });
-  for (const v1::Object& object : *listed) all += object.DebugString();
+  all += Await<std::string>([&](auto done) {
+    supervisor_->List(Kind::kDialer, [done](const absl::StatusOr<Supervisor::Listing>& listing) {
+      std::string text;
+      for (const EntryPtr& entry : listing->entries) text += listing->view(*entry).DebugString();
+      done(text);
+    });
+  });
   EXPECT_EQ(all.find("correct"), std::string::npos);
   EXPECT_EQ(all.find("seed:"), std::string::npos);
 }

@@ -1,0 +1,23 @@
+// Admission: the gate that every call passes before anything of it is looked at: who calls, may they, is the request small enough,
+// and is it, apart from the objects in it, well formed. Deny by default: a method without a role in its proto is nobody's.
+// Thread: any; no state.
+#pragma once
+
+#include <grpcpp/server_context.h>
+
+#include "absl/status/statusor.h"
+#include "google/protobuf/message.h"
+#include "server/access/caller.h"
+
+namespace culvert::server {
+
+// Of an encoded request; only Apply takes more, up to what the server reads at all.
+inline constexpr size_t kMaxRequestBytes = 1 << 20;
+
+// The caller, when the call goes on. Errors: UNAUTHENTICATED (NO_CLIENT_IDENTITY); PERMISSION_DENIED (ROLE_REQUIRED) with the role in
+// the metadata; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED); INVALID_ARGUMENT with every violation.
+absl::StatusOr<Caller> Admit(const CallerSource& source, const grpc::ServerContextBase& call, const google::protobuf::Message& request);
+// The same without a request: of a stream whose first message has not come yet.
+absl::StatusOr<Caller> AdmitTo(const CallerSource& source, const grpc::ServerContextBase& call, const google::protobuf::Descriptor& request);
+
+}  // namespace culvert::server

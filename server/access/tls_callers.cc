@@ -1,0 +1,38 @@
+#include "server/access/tls_callers.h"
+
+#include <grpc/grpc_security_constants.h>
+
+#include <memory>
+#include <utility>
+
+namespace culvert::server {
+
+Principals PrincipalsOf(const grpc::AuthContext& auth) {
+  constexpr size_t kMaxPrincipals = 64;
+  constexpr std::pair<const char*, const char*> kProperties[] = {{"peer_uri", "uri:"},
+                                                                 {"peer_dns", "dns:"},
+                                                                 {"peer_ip", "ip:"},
+                                                                 {"peer_email", "email:"},
+                                                                 {GRPC_X509_CN_PROPERTY_NAME, "cn:"}};
+  Principals principals;
+  for (const auto& [property, head] : kProperties) {
+    for (const grpc::string_ref& value : auth.FindPropertyValues(property)) {
+      const std::string text(value.data(), value.size());
+      if (text.empty() || principals.size() >= kMaxPrincipals) continue;
+      principals.push_back(text.starts_with("spiffe://") ? text : head + text);
+    }
+  }
+  return principals;
+}
+
+Caller TlsCallers::CallerOf(const grpc::ServerContextBase& call) const {
+  Caller caller;
+  caller.channel = v1::CONTROL_CHANNEL_TLS;
+  const std::shared_ptr<const grpc::AuthContext> auth = call.auth_context();
+  if (auth == nullptr || !auth->IsPeerAuthenticated()) return caller;
+  caller.principals = PrincipalsOf(*auth);
+  caller.role = book_.policy()->RoleOf(caller.principals);
+  return caller;
+}
+
+}  // namespace culvert::server

@@ -1,0 +1,98 @@
+#include "server/services/audit.h"
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/strings/escaping.h"
+#include "core/base/log.h"
+#include "core/crypto/sha256.h"
+#include "server/access/methods.h"
+#include "server/error_builder.h"
+#include "server/message_walk.h"
+
+namespace culvert::server {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+constexpr size_t kShownDigestBytes = 8;
+constexpr size_t kMaxSubjectBytes = 128;
+
+// Its name, that of the object in it, or how many there are.
+std::string SubjectOf(const Message& request) {
+  const google::protobuf::Reflection& reflection = *request.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(request, &fields);
+  for (const FieldDescriptor* field : fields) {
+    if (field->is_repeated()) {
+      if (field->name() == "objects") return std::to_string(reflection.FieldSize(request, field)) + " objects";
+      continue;
+    }
+    if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING && (field->name() == "name" || field->name() == "dialer" || field->name() == "filter")) {
+      return reflection.GetString(request, field);
+    }
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    const Message& inside = reflection.GetMessage(request, field);
+    const FieldDescriptor* metadata = inside.GetDescriptor()->FindFieldByName("metadata");
+    if (metadata == nullptr || metadata->message_type() != v1::Metadata::descriptor()) continue;
+    return static_cast<const v1::Metadata&>(inside.GetReflection()->GetMessage(inside, metadata)).name();
+  }
+  return "";
+}
+
+std::string Digest(const std::string& bytes, size_t shown) {
+  const std::array<uint8_t, kSha256Size> digest = Sha256(AsBytes(bytes));
+  return absl::BytesToHexString(std::string(reinterpret_cast<const char*>(digest.data()), shown));
+}
+
+void WriteLine(const AuditRecord& record, const Caller& caller, const absl::Status& result) {
+  const std::string outcome = result.ok() ? "ok" : ReasonOf(result);
+  Log(LogLevel::kInfo, "audit", record.method,
+      {{"event", "audit"},
+       {"principal", caller.Name()},
+       {"role", RoleText(caller.role)},
+       {"subject", record.subject},
+       {"trial", record.is_trial ? "true" : "false"},
+       {"request", record.digest},
+       {"result", outcome}});
+}
+
+}  // namespace
+
+AuditRecord AuditOf(const Message& request) {
+  AuditRecord record;
+  const google::protobuf::MethodDescriptor* method = MethodTaking(*request.GetDescriptor());
+  if (method == nullptr || !RulesOf(*method).audited()) return record;
+  record.is_audited = true;
+  record.method = PathOf(*method);
+  record.subject = absl::Utf8SafeCHexEscape(SubjectOf(request).substr(0, kMaxSubjectBytes));
+  const FieldDescriptor* trial = request.GetDescriptor()->FindFieldByName("validate_only");
+  record.is_trial = trial != nullptr && request.GetReflection()->GetBool(request, trial);
+  // Of what is no secret: a digest of a short secret is a way to guess it.
+  const std::unique_ptr<Message> copy(request.New());
+  copy->CopyFrom(request);
+  RedactSecrets(*copy);
+  record.digest = Digest(DeterministicBytes(*copy), kShownDigestBytes);
+  return record;
+}
+
+void WriteAudit(const AuditRecord& record, const Caller& caller, const absl::Status& result) {
+  if (record.is_audited) WriteLine(record, caller, result);
+}
+
+void AuditRefusal(const CallerSource& source, const grpc::ServerContextBase& call, const Message& request, const absl::Status& result) {
+  if (!absl::IsPermissionDenied(result) && !absl::IsUnauthenticated(result)) return;
+  AuditRecord record = AuditOf(request);
+  if (const google::protobuf::MethodDescriptor* method = MethodTaking(*request.GetDescriptor())) record.method = PathOf(*method);
+  WriteLine(record, source.CallerOf(call), result);
+}
+
+std::string RequestDigest(const Message& request) {
+  const std::unique_ptr<Message> copy(request.New());
+  copy->CopyFrom(request);
+  if (const FieldDescriptor* id = request.GetDescriptor()->FindFieldByName("request_id")) copy->GetReflection()->ClearField(copy.get(), id);
+  return Digest(DeterministicBytes(*copy), kSha256Size);
+}
+
+}  // namespace culvert::server

@@ -1,0 +1,19 @@
+// What every service of one gRPC server needs. All of it outlives the services.
+#pragma once
+
+namespace culvert::server {
+
+class CallBook;
+class CallerSource;
+class PageTokens;
+class StatsHub;
+class Supervisor;
+
+struct ServiceContext {
+  Supervisor* supervisor = nullptr;
+  const PageTokens* tokens = nullptr;
+  const CallerSource* callers = nullptr;
+  CallBook* calls = nullptr;
+};
+
+}  // namespace culvert::server

@@ -1,0 +1,53 @@
+#include "server/watch/subject_book.h"
+
+#include <functional>
+#include <utility>
+
+#include "server/message_walk.h"
+
+namespace culvert::server {
+
+uint64_t FingerprintOf(const WatchedSubject& subject) {
+  WatchedSubject lasting = subject;
+  ClearLive(lasting);
+  return std::hash<std::string>()(DeterministicBytes(lasting));
+}
+
+bool SubjectBook::Observe(const Key& key, WatchedSubject subject) {
+  const uint64_t fingerprint = FingerprintOf(subject);
+  Subject& known = subjects_[key];
+  if (known.subject != nullptr && known.fingerprint == fingerprint) return false;
+  WatchRecord record;
+  record.kind = key.kind;
+  record.key = key.name;
+  record.revision = revisions_.Next();
+  record.before = std::exchange(known.subject, std::make_shared<const WatchedSubject>(std::move(subject)));
+  record.subject = known.subject;
+  known.fingerprint = fingerprint;
+  known.revision = record.revision;
+  log_.Append(std::move(record));
+  return true;
+}
+
+void SubjectBook::Forget(const Key& key, const WatchedSubject* last) {
+  const auto at = subjects_.find(key);
+  if (at == subjects_.end()) return;
+  WatchRecord record;
+  record.kind = key.kind;
+  record.key = key.name;
+  record.before = at->second.subject;
+  record.subject = last != nullptr ? std::make_shared<const WatchedSubject>(*last) : at->second.subject;
+  record.is_gone = true;
+  subjects_.erase(at);
+  log_.Append(std::move(record));
+}
+
+void SubjectBook::ForgetOthers(v1::WatchKind kind, const std::set<std::string>& names) {
+  std::vector<Key> gone;
+  for (auto at = subjects_.lower_bound({kind, ""}); at != subjects_.end() && at->first.kind == kind; ++at) {
+    if (!names.contains(at->first.name)) gone.push_back(at->first);
+  }
+  for (const Key& key : gone) Forget(key, nullptr);
+}
+
+}  // namespace culvert::server

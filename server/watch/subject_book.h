@@ -1,0 +1,53 @@
+// SubjectBook: every subject that can be watched, as it was when it last changed. What is observed again and is the same but for its live
+// figures (FieldRules.live) is no change.
+// Thread: the control thread; subjects may be read anywhere.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "server/watch/watch_log.h"
+
+namespace culvert::server {
+
+class SubjectBook {
+ public:
+  struct Key {
+    v1::WatchKind kind = v1::WATCH_KIND_UNSPECIFIED;
+    std::string name;
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
+  struct Subject {
+    std::shared_ptr<const WatchedSubject> subject;
+    int64_t revision = 0;      // of its last change
+    uint64_t fingerprint = 0;  // of all but its live figures
+  };
+
+  // Outlives it.
+  explicit SubjectBook(WatchLog& log, RevisionClock& revisions) : log_(log), revisions_(revisions) {}
+
+  // What a subject is now; a record when it is new or has changed. Returns whether it has.
+  bool Observe(const Key& key, WatchedSubject subject);
+  // It is gone; `last` is how it was, nullptr: as it is known.
+  void Forget(const Key& key, const WatchedSubject* last);
+  // All of `kind` that are not in `names` are gone.
+  void ForgetOthers(v1::WatchKind kind, const std::set<std::string>& names);
+
+  // In the order of kinds and names.
+  [[nodiscard]] const std::map<Key, Subject>& subjects() const { return subjects_; }
+
+ private:
+  WatchLog& log_;
+  RevisionClock& revisions_;
+  std::map<Key, Subject> subjects_;
+};
+
+// What tells a subject from itself after a change. Exposed for tests.
+uint64_t FingerprintOf(const WatchedSubject& subject);
+
+}  // namespace culvert::server

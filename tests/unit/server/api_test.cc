@@ -1,0 +1,480 @@
+// What all lists and mutations have in common, and Apply, leases and Watch, over real gRPC.
+#include <thread>
+
+#include "tests/unit/server/control_fixture.h"
+
+namespace culvert::server {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using std::chrono::seconds;
+
+class ApiTest : public ControlFixture {
+ protected:
+  grpc::Status Apply(const v1::ApplyRequest& request, v1::ApplyResponse* response) {
+    response->Clear();
+    return Call<v1::ConfigService>(&v1::ConfigService::Stub::Apply, request, response);
+  }
+  static v1::Object Named(v1::Object object, const std::string& label) {
+    (*object.mutable_listener()->mutable_metadata()->mutable_labels())["site"] = label;
+    return object;
+  }
+  std::vector<std::string> Names(const v1::ListListenersRequest& request, v1::ListListenersResponse* response = nullptr) {
+    v1::ListListenersResponse local;
+    if (response == nullptr) response = &local;
+    response->Clear();
+    const grpc::Status status = Call<v1::ListenerService>(&v1::ListenerService::Stub::ListListeners, request, response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    std::vector<std::string> names;
+    for (const v1::Listener& listener : response->listeners()) names.push_back(listener.metadata().name());
+    return names;
+  }
+};
+
+TEST_F(ApiTest, ListsAreFilteredOrderedMaskedAndNumbered) {
+  v1::CreateListenerResponse created;
+  ASSERT_TRUE(Create(Named(KcpListener("a", "127.0.0.1:3"), "x"), &created).ok());
+  ASSERT_TRUE(Create(Named(KcpListener("b", "127.0.0.1:2"), "y"), &created).ok());
+  ASSERT_TRUE(Create(Named(KcpListener("c", "127.0.0.1:1"), "x"), &created).ok());
+  v1::ListListenersRequest request;
+  v1::ListListenersResponse response;
+  EXPECT_THAT(Names(request, &response), ElementsAre("a", "b", "c"));
+  EXPECT_GT(response.revision(), 0);
+  const int64_t revision = response.revision();
+  request.set_filter("labels.site=x AND transport=KCP");
+  EXPECT_THAT(Names(request, &response), ElementsAre("a", "c"));
+  EXPECT_EQ(response.total_size(), 2);
+  request.set_order_by("bind");
+  EXPECT_THAT(Names(request), ElementsAre("c", "a"));
+  request.set_filter("rx_bytes>5");
+  EXPECT_THAT(Names(request), ElementsAre("c", "b", "a"));
+  request.mutable_read_mask()->add_paths("metadata.name");
+  Names(request, &response);
+  EXPECT_FALSE(response.listeners(0).has_spec());
+  EXPECT_EQ(response.revision(), revision) << "reading changes nothing";
+  ASSERT_TRUE(Create(KcpListener("d", "127.0.0.1:4"), &created).ok());
+  Names(request, &response);
+  EXPECT_GT(response.revision(), revision);
+
+  request.set_filter("labels.site=");
+  const grpc::Status status = Call<v1::ListenerService>(&v1::ListenerService::Stub::ListListeners, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(ReasonIn(status), "INVALID_FILTER");
+  EXPECT_THAT(status.error_message(), HasSubstr("\n              ^"));
+}
+
+TEST_F(ApiTest, ARequestThatIsSentAgainIsAnsweredAgainAndDoneOnce) {
+  v1::CreateListenerRequest request;
+  *request.mutable_listener() = KcpListener("in", "127.0.0.1:1").listener();
+  request.set_request_id("5a0b7a8e-0000-4000-8000-000000000001");
+  v1::CreateListenerResponse first;
+  v1::CreateListenerResponse second;
+  ASSERT_TRUE(Call<v1::ListenerService>(&v1::ListenerService::Stub::CreateListener, request, &first).ok());
+  ASSERT_TRUE(Call<v1::ListenerService>(&v1::ListenerService::Stub::CreateListener, request, &second).ok());
+  EXPECT_EQ(first.SerializeAsString(), second.SerializeAsString());
+  EXPECT_EQ(worker_.updates, 1);
+
+  request.mutable_listener()->mutable_spec()->set_paused(true);
+  grpc::Status status = Call<v1::ListenerService>(&v1::ListenerService::Stub::CreateListener, request, &second);
+  EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT) << "another request under the same id";
+  request.set_request_id("no spaces");
+  status = Call<v1::ListenerService>(&v1::ListenerService::Stub::CreateListener, request, &second);
+  EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("request_id"));
+
+  // What failed may be tried again under its id.
+  request.set_request_id("retry");
+  *request.mutable_listener() = KcpListener("in2", "127.0.0.1:1").listener();
+  EXPECT_FALSE(Call<v1::ListenerService>(&v1::ListenerService::Stub::CreateListener, request, &second).ok());
+  v1::DeleteListenerRequest erase;
+  v1::DeleteListenerResponse erased;
+  erase.set_name("in");
+  ASSERT_TRUE(Call<v1::ListenerService>(&v1::ListenerService::Stub::DeleteListener, erase, &erased).ok());
+  EXPECT_TRUE(Call<v1::ListenerService>(&v1::ListenerService::Stub::CreateListener, request, &second).ok());
+}
+
+TEST_F(ApiTest, OnlyApplyTakesLargeRequests) {
+  v1::CreateListenerRequest request;
+  *request.mutable_listener() = KcpListener("in", "127.0.0.1:1").listener();
+  (*request.mutable_listener()->mutable_metadata()->mutable_annotations())["x"] = std::string(1 << 20, 'x');
+  v1::CreateListenerResponse response;
+  const grpc::Status status = Call<v1::ListenerService>(&v1::ListenerService::Stub::CreateListener, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(ReasonIn(status), "LIMIT_EXCEEDED");
+}
+
+TEST_F(ApiTest, ApplyTellsBeforeAndAfter) {
+  v1::ApplyRequest request;
+  v1::ApplyResponse response;
+  *request.add_objects() = KcpListener("in", "127.0.0.1:1");
+  request.set_validate_only(true);
+  ASSERT_TRUE(Apply(request, &response).ok());
+  EXPECT_EQ(response.results(0).action(), v1::ApplyResponse::ACTION_CREATED);
+  EXPECT_FALSE(response.results(0).has_before());
+  EXPECT_EQ(response.results(0).after().listener().spec().bind(), "127.0.0.1:1");
+  EXPECT_FALSE(response.results(0).after().listener().spec().kcp().has_seed());
+  EXPECT_EQ(worker_.updates, 0);
+
+  request.set_validate_only(false);
+  ASSERT_TRUE(Apply(request, &response).ok());
+  const int64_t revision = response.revision();
+  request.mutable_objects(0)->mutable_listener()->mutable_spec()->set_max_sessions(7);
+  ASSERT_TRUE(Apply(request, &response).ok());
+  EXPECT_THAT(response.results(0).changed_paths(), ElementsAre("spec.max_sessions"));
+  EXPECT_FALSE(response.results(0).disruptive());
+  EXPECT_EQ(response.results(0).before().listener().spec().max_sessions(), 0u);
+  EXPECT_EQ(response.results(0).after().listener().spec().max_sessions(), 7u);
+  EXPECT_GT(response.revision(), revision);
+}
+
+TEST_F(ApiTest, PruneDeletesWhatTheManagerOwnsAndDidNotName) {
+  v1::CreateListenerResponse created;
+  ASSERT_TRUE(Create(KcpListener("mine", "127.0.0.1:1"), &created).ok());  // of manager "api"
+  v1::ApplyRequest request;
+  v1::ApplyResponse response;
+  request.set_manager("controller-a");
+  *request.add_objects() = KcpListener("l1", "127.0.0.1:2");
+  *request.add_objects() = KcpListener("l2", "127.0.0.1:3");
+  ASSERT_TRUE(Apply(request, &response).ok());
+  EXPECT_EQ(response.results(0).after().listener().metadata().manager(), "controller-a");
+
+  request.mutable_objects()->RemoveLast();
+  request.set_prune(true);
+  request.set_validate_only(true);
+  ASSERT_TRUE(Apply(request, &response).ok());
+  ASSERT_EQ(response.results_size(), 2);
+  EXPECT_EQ(response.results(1).name(), "l2");
+  EXPECT_EQ(response.results(1).action(), v1::ApplyResponse::ACTION_DELETED);
+  EXPECT_TRUE(response.results(1).disruptive());
+  EXPECT_TRUE(response.results(1).has_before());
+  EXPECT_FALSE(response.results(1).has_after());
+  EXPECT_THAT(Names({}), ElementsAre("l1", "l2", "mine"));
+  request.set_validate_only(false);
+  ASSERT_TRUE(Apply(request, &response).ok());
+  EXPECT_THAT(Names({}), ElementsAre("l1", "mine"));
+}
+
+TEST_F(ApiTest, ObjectsOfOthersAreTakenOverOnlyByForce) {
+  v1::ApplyRequest request;
+  v1::ApplyResponse response;
+  request.set_manager("a");
+  *request.add_objects() = KcpListener("l", "127.0.0.1:1");
+  ASSERT_TRUE(Apply(request, &response).ok());
+  request.set_manager("b");
+  ASSERT_TRUE(Apply(request, &response).ok()) << "what is as it should be needs no permission";
+  request.mutable_objects(0)->mutable_listener()->mutable_spec()->set_max_sessions(9);
+  grpc::Status status = Apply(request, &response);
+  EXPECT_EQ(status.error_code(), grpc::FAILED_PRECONDITION);
+  EXPECT_EQ(ReasonIn(status), "MANAGED_BY_OTHER");
+  request.set_force_conflicts(true);
+  ASSERT_TRUE(Apply(request, &response).ok());
+  EXPECT_THAT(response.results(0).changed_paths(), ElementsAre("spec.max_sessions", "metadata.manager"));
+  EXPECT_EQ(response.results(0).after().listener().metadata().manager(), "b");
+  request.set_manager("file");
+  EXPECT_EQ(Apply(request, &response).error_code(), grpc::INVALID_ARGUMENT);
+  request.set_manager("Not A Name");
+  EXPECT_EQ(Apply(request, &response).error_code(), grpc::INVALID_ARGUMENT);
+}
+
+TEST_F(ApiTest, AWrongFilterOfCloseSessionClosesNothing) {
+  v1::CloseSessionRequest request;
+  v1::CloseSessionResponse response;
+  EXPECT_EQ(Call<v1::SessionService>(&v1::SessionService::Stub::CloseSession, request, &response).error_code(), grpc::INVALID_ARGUMENT);
+  request.set_filter("stat=ACTIVE");
+  EXPECT_EQ(Call<v1::SessionService>(&v1::SessionService::Stub::CloseSession, request, &response).error_code(), grpc::INVALID_ARGUMENT);
+  request.set_filter("dialer=far");
+  request.set_name("x");
+  EXPECT_EQ(Call<v1::SessionService>(&v1::SessionService::Stub::CloseSession, request, &response).error_code(), grpc::INVALID_ARGUMENT);
+}
+
+TEST_F(ApiTest, ManySessionsAreClosedByAFilter) {
+  for (int i = 0; i < 500; ++i) {
+    SessionSnapshot session;
+    session.id = "s" + std::to_string(1000 + i);
+    session.dialer = i % 5 == 0 ? "near" : "far";
+    worker_.sessions.push_back(session);
+  }
+  v1::CloseSessionRequest request;
+  v1::CloseSessionResponse response;
+  request.set_filter("dialer=far");
+  request.set_validate_only(true);
+  ASSERT_TRUE(Call<v1::SessionService>(&v1::SessionService::Stub::CloseSession, request, &response).ok());
+  EXPECT_EQ(response.closed_count(), 400);
+  EXPECT_EQ(worker_.sessions.size(), 500u);
+  request.set_validate_only(false);
+  ASSERT_TRUE(Call<v1::SessionService>(&v1::SessionService::Stub::CloseSession, request, &response).ok());
+  EXPECT_EQ(response.closed_count(), 400);
+  EXPECT_EQ(worker_.sessions.size(), 100u);
+}
+
+TEST_F(ApiTest, TheLogsLevelIsChangedAndGoesBack) {
+  v1::SetLogLevelRequest request;
+  v1::SetLogLevelResponse response;
+  const LogLevel before = GetLogLevel();
+  request.set_level(v1::LOG_LEVEL_ERROR);
+  request.set_component("dialer");
+  ASSERT_TRUE(Call<v1::DaemonService>(&v1::DaemonService::Stub::SetLogLevel, request, &response).ok());
+  EXPECT_FALSE(IsLogged(LogLevel::kWarning, "dialer"));
+  EXPECT_EQ(GetLogLevel(), before);
+  EXPECT_TRUE(IsLogged(LogLevel::kError, "dialer"));
+  SetLogLevel("dialer", std::nullopt);
+  request.set_component("dailer");
+  const grpc::Status status = Call<v1::DaemonService>(&v1::DaemonService::Stub::SetLogLevel, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("did you mean dialer?"));
+  request.clear_level();
+  EXPECT_EQ(Call<v1::DaemonService>(&v1::DaemonService::Stub::SetLogLevel, request, &response).error_code(), grpc::INVALID_ARGUMENT);
+}
+
+// --- Leases -----------------------------------------------------------------------------------------------------------
+
+TEST_F(ApiTest, AnObjectWithALeaseGoesUnlessItIsRenewed) {
+  v1::ApplyRequest request;
+  v1::ApplyResponse response;
+  for (const char* name : {"kept", "left"}) {
+    v1::Object object = KcpListener(name, std::string(name) == "kept" ? "127.0.0.1:1" : "127.0.0.1:2");
+    object.mutable_listener()->mutable_metadata()->mutable_ttl()->set_seconds(2);
+    *request.add_objects() = object;
+  }
+  ASSERT_TRUE(Apply(request, &response).ok());
+  EXPECT_TRUE(response.results(0).after().listener().metadata().has_expire_time());
+  request.mutable_objects()->RemoveLast();
+  const auto give_up = std::chrono::steady_clock::now() + seconds(20);
+  std::vector<std::string> names;
+  do {
+    ASSERT_TRUE(Apply(request, &response).ok());
+    EXPECT_EQ(response.results(0).action(), v1::ApplyResponse::ACTION_UNCHANGED) << "renewing alone is no change";
+    names = Names({});
+  } while (names.size() != 1 && std::chrono::steady_clock::now() < give_up);
+  EXPECT_THAT(names, ElementsAre("kept"));
+}
+
+TEST_F(ApiTest, ALeaseInThePastIsRefused) {
+  v1::Object object = KcpListener("in", "127.0.0.1:1");
+  object.mutable_listener()->mutable_metadata()->mutable_expire_time()->set_seconds(1);
+  v1::CreateListenerResponse response;
+  grpc::Status status = Create(object, &response);
+  EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("metadata.expire_time: lies in the past"));
+  object.mutable_listener()->mutable_metadata()->clear_expire_time();
+  object.mutable_listener()->mutable_metadata()->mutable_ttl()->set_nanos(5);
+  EXPECT_EQ(Create(object, &response).error_code(), grpc::INVALID_ARGUMENT);
+}
+
+// --- Watch ------------------------------------------------------------------------------------------------------------
+
+class Watcher {
+ public:
+  Watcher(const std::shared_ptr<grpc::Channel>& channel, const v1::WatchRequest& request)
+      : stub_(v1::ObserveService::NewStub(channel)) {
+    context_.set_deadline(std::chrono::system_clock::now() + seconds(20));
+    reader_ = stub_->Watch(&context_, request);
+  }
+  ~Watcher() { context_.TryCancel(); }
+  // The next message; one without a body at the end.
+  v1::WatchResponse Next() {
+    v1::WatchResponse message;
+    if (!reader_->Read(&message)) message.Clear();
+    return message;
+  }
+  v1::WatchResponse UntilSnapshot(std::vector<std::string>* names = nullptr) {
+    while (true) {
+      v1::WatchResponse message = Next();
+      if (!message.has_change()) return message;
+      EXPECT_TRUE(message.change().initial());
+      if (names != nullptr) names->push_back(message.change().object().listener().metadata().name());
+    }
+  }
+  grpc::Status Finish() { return reader_->Finish(); }
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<v1::ObserveService::Stub> stub_;
+  std::unique_ptr<grpc::ClientReader<v1::WatchResponse>> reader_;
+};
+
+TEST_F(ApiTest, WatchGivesASnapshotAndThenChanges) {
+  v1::CreateListenerResponse created;
+  ASSERT_TRUE(Create(KcpListener("a", "127.0.0.1:1"), &created).ok());
+  ASSERT_TRUE(Create(KcpListener("b", "127.0.0.1:2"), &created).ok());
+  Watcher watcher(channel_, {});
+  std::vector<std::string> names;
+  const v1::WatchResponse bookmark = watcher.UntilSnapshot(&names);
+  EXPECT_THAT(names, ElementsAre("a", "b"));
+  EXPECT_TRUE(bookmark.bookmark().snapshot_complete());
+
+  ASSERT_TRUE(Create(KcpListener("c", "127.0.0.1:3"), &created).ok());
+  v1::WatchResponse message = watcher.Next();
+  EXPECT_EQ(message.change().type(), v1::WatchResponse::Change::TYPE_ADDED);
+  EXPECT_EQ(message.change().object().listener().metadata().name(), "c");
+  EXPECT_FALSE(message.change().object().listener().spec().kcp().has_seed());
+  EXPECT_GT(message.revision(), bookmark.revision());
+
+  v1::UpdateListenerRequest update;
+  v1::UpdateListenerResponse updated;
+  update.mutable_listener()->mutable_metadata()->set_name("c");
+  update.mutable_listener()->mutable_spec()->set_paused(true);
+  ASSERT_TRUE(Call<v1::ListenerService>(&v1::ListenerService::Stub::UpdateListener, update, &updated).ok());
+  message = watcher.Next();
+  EXPECT_EQ(message.change().type(), v1::WatchResponse::Change::TYPE_MODIFIED);
+  EXPECT_TRUE(message.change().object().listener().spec().paused());
+
+  v1::DeleteListenerRequest erase;
+  v1::DeleteListenerResponse erased;
+  erase.set_name("a");
+  ASSERT_TRUE(Call<v1::ListenerService>(&v1::ListenerService::Stub::DeleteListener, erase, &erased).ok());
+  message = watcher.Next();
+  EXPECT_EQ(message.change().type(), v1::WatchResponse::Change::TYPE_DELETED);
+  EXPECT_EQ(message.change().object().listener().metadata().name(), "a");
+}
+
+TEST_F(ApiTest, AWatchIsResumedWhereItEnded) {
+  v1::CreateListenerResponse created;
+  ASSERT_TRUE(Create(KcpListener("a", "127.0.0.1:1"), &created).ok());
+  int64_t revision = 0;
+  {
+    Watcher watcher(channel_, {});
+    revision = watcher.UntilSnapshot().revision();
+  }
+  ASSERT_TRUE(Create(KcpListener("b", "127.0.0.1:2"), &created).ok());
+  ASSERT_TRUE(Create(KcpListener("c", "127.0.0.1:3"), &created).ok());
+  v1::WatchRequest request;
+  request.set_resume_revision(revision);
+  Watcher watcher(channel_, request);
+  EXPECT_EQ(watcher.Next().change().object().listener().metadata().name(), "b");
+  EXPECT_EQ(watcher.Next().change().object().listener().metadata().name(), "c");
+
+  request.set_resume_revision(1);
+  Watcher other(channel_, request);
+  EXPECT_EQ(other.Next().body_case(), v1::WatchResponse::BODY_NOT_SET);
+  const grpc::Status status = other.Finish();
+  EXPECT_EQ(status.error_code(), grpc::OUT_OF_RANGE);
+  EXPECT_EQ(ReasonIn(status), "REVISION_FROM_OTHER_RUN");
+  EXPECT_TRUE(InfoOf(status).metadata().contains("oldest_revision"));
+}
+
+TEST_F(ApiTest, ARevisionThatIsTooOldIsSaidToBe) {
+  v1::CreateListenerResponse created;
+  ASSERT_TRUE(Create(KcpListener("a", "127.0.0.1:1"), &created).ok());
+  v1::ListListenersResponse listed;
+  Names({}, &listed);
+  // Every event is a change of its own.
+  for (size_t i = 0; i < WatchLog::kMaxRecords + 10; ++i) {
+    std::promise<void> done;
+    ASSERT_TRUE(thread_.Post([&] {
+      supervisor_->events().Record(EventType::kNormal, "Test", "daemon", std::to_string(i));
+      done.set_value();
+    }));
+    done.get_future().get();
+  }
+  v1::WatchRequest request;
+  request.set_resume_revision(listed.revision());
+  Watcher watcher(channel_, request);
+  EXPECT_EQ(watcher.Next().body_case(), v1::WatchResponse::BODY_NOT_SET);
+  EXPECT_EQ(ReasonIn(watcher.Finish()), "REVISION_COMPACTED");
+}
+
+TEST_F(ApiTest, AFilteredWatchSeesSubjectsComeAndGo) {
+  v1::CreateListenerResponse created;
+  ASSERT_TRUE(Create(Named(KcpListener("a", "127.0.0.1:1"), "x"), &created).ok());
+  v1::WatchRequest request;
+  request.set_filter("labels.site=x");
+  Watcher watcher(channel_, request);
+  watcher.UntilSnapshot();
+  ASSERT_TRUE(Create(Named(KcpListener("other", "127.0.0.1:2"), "y"), &created).ok());
+  v1::UpdateListenerRequest update;
+  v1::UpdateListenerResponse updated;
+  for (const char* site : {"y", "x"}) {
+    update.mutable_listener()->mutable_metadata()->set_name("a");
+    (*update.mutable_listener()->mutable_metadata()->mutable_labels())["site"] = site;
+    ASSERT_TRUE(Call<v1::ListenerService>(&v1::ListenerService::Stub::UpdateListener, update, &updated).ok());
+  }
+  EXPECT_EQ(watcher.Next().change().type(), v1::WatchResponse::Change::TYPE_DELETED);
+  EXPECT_EQ(watcher.Next().change().type(), v1::WatchResponse::Change::TYPE_ADDED);
+
+  request.set_filter("bind=x");
+  request.add_kinds(v1::WATCH_KIND_FORWARD);
+  Watcher wrong(channel_, request);
+  wrong.Next();
+  EXPECT_EQ(ReasonIn(wrong.Finish()), "INVALID_FILTER");
+}
+
+TEST_F(ApiTest, SessionsAndEventsAreWatchedToo) {
+  SessionSnapshot session;
+  session.id = "k1";
+  worker_.sessions.push_back(session);
+  v1::WatchRequest request;
+  request.add_kinds(v1::WATCH_KIND_SESSION);
+  request.add_kinds(v1::WATCH_KIND_EVENT);
+  Watcher watcher(channel_, request);
+  const v1::WatchResponse first = watcher.Next();
+  EXPECT_EQ(first.change().session().name(), "sessions/k1");
+  EXPECT_TRUE(watcher.UntilSnapshot().bookmark().snapshot_complete());
+  v1::CreateListenerResponse created;
+  ASSERT_TRUE(Create(KcpListener("a", "127.0.0.1:1"), &created).ok());
+  EXPECT_EQ(watcher.Next().change().event().reason(), "Created");
+  v1::CloseSessionRequest close;
+  v1::CloseSessionResponse closed;
+  close.set_name("k1");
+  ASSERT_TRUE(Call<v1::SessionService>(&v1::SessionService::Stub::CloseSession, close, &closed).ok());
+  const v1::WatchResponse gone = watcher.Next();
+  EXPECT_EQ(gone.change().type(), v1::WatchResponse::Change::TYPE_DELETED);
+  EXPECT_EQ(gone.change().session().name(), "sessions/k1");
+}
+
+TEST_F(ApiTest, ASilentWatchGetsBookmarks) {
+  v1::WatchRequest request;
+  request.mutable_bookmark_interval()->set_seconds(1);
+  Watcher watcher(channel_, request);
+  const int64_t complete = watcher.UntilSnapshot().revision();
+  const v1::WatchResponse bookmark = watcher.Next();
+  EXPECT_TRUE(bookmark.has_bookmark());
+  EXPECT_FALSE(bookmark.bookmark().snapshot_complete());
+  EXPECT_GE(bookmark.revision(), complete);
+}
+
+TEST_F(ApiTest, AnOpenWatchIsToldOfTheEndAndDelaysNothing) {
+  Watcher watcher(channel_, {});
+  watcher.UntilSnapshot();
+  const auto began = std::chrono::steady_clock::now();
+  std::thread stop([this] { Stop(); });
+  const v1::WatchResponse closing = watcher.Next();
+  EXPECT_EQ(closing.closing().reason(), "DAEMON_STOPPING");
+  EXPECT_TRUE(closing.closing().has_retry_after());
+  stop.join();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, seconds(2)) << "the grace for calls that are under way was used up";
+}
+
+TEST_F(ApiTest, AWatchThatNobodyReadsDelaysNothingEither) {
+  v1::ApplyRequest request;
+  v1::ApplyResponse response;
+  for (int i = 0; i < 400; ++i) {
+    v1::Object object = KcpListener("l" + std::to_string(i), "127.0.0.1:" + std::to_string(1000 + i));
+    (*object.mutable_listener()->mutable_metadata()->mutable_annotations())["x"] = std::string(4000, 'x');
+    *request.add_objects() = object;
+  }
+  ASSERT_TRUE(Apply(request, &response).ok());
+  const std::shared_ptr<grpc::Channel> own = NewChannel();
+  Watcher watcher(own, {});  // 1.6 MB that nobody takes: the connection's window fills
+  const auto give_up = std::chrono::steady_clock::now() + seconds(20);
+  while (supervisor_->watches().readers() == 0 && std::chrono::steady_clock::now() < give_up) {
+  }
+  const auto began = std::chrono::steady_clock::now();
+  Stop();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(1900));
+}
+
+TEST_F(ApiTest, WatchesAreLimited) {
+  std::vector<std::unique_ptr<Watcher>> watchers;
+  for (size_t i = 0; i < WatchHub::kMaxReaders; ++i) {
+    watchers.push_back(std::make_unique<Watcher>(channel_, v1::WatchRequest()));
+    watchers.back()->UntilSnapshot();
+  }
+  Watcher one_more(channel_, {});
+  one_more.Next();
+  EXPECT_EQ(ReasonIn(one_more.Finish()), "LIMIT_EXCEEDED");
+}
+
+}  // namespace
+}  // namespace culvert::server
