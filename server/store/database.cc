@@ -136,6 +136,10 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
 }
 
 absl::Status Database::SetUp(const Options& options) {
+  // SQLite opens what it may not write for reading, and would fail at its lock.
+  if (options.mode == Mode::kWrite && sqlite3_db_readonly(connection_, "main") != 0) {
+    return absl::FailedPreconditionError(path_ + ": may not be written: the file system is read-only, or its mode was changed");
+  }
   // A file may say things to SQLite that ours never says: none of them may have an effect.
   for (const auto& [what, value] : {std::pair{SQLITE_DBCONFIG_DEFENSIVE, 1}, {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
                                     {SQLITE_DBCONFIG_ENABLE_VIEW, 0}, {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
@@ -154,9 +158,6 @@ absl::Status Database::SetUp(const Options& options) {
   CULVERT_RETURN_IF_ERROR(Run("PRAGMA secure_delete=ON"));
   CULVERT_RETURN_IF_ERROR(Run("PRAGMA synchronous=FULL"));
   if (options.mode != Mode::kWrite) return Run("PRAGMA query_only=ON");
-  if (sqlite3_db_readonly(connection_, "main") != 0) {
-    return absl::FailedPreconditionError(path_ + ": may not be written: the file system is read-only, or the file is not ours");
-  }
   CULVERT_ASSIGN_OR_RETURN(const int64_t page_bytes, Integer("PRAGMA page_size"));
   return Run(absl::StrCat("PRAGMA max_page_count=", options.max_file_bytes / page_bytes));
 }

@@ -18,6 +18,11 @@ namespace {
 // The log may hold every page of the file twice: once as it was, once replaced.
 constexpr int64_t kMaxLogBytes = 2 * kMaxStoreFileBytes + 64 * 1024 * 1024;
 
+// What a message says beside the path it begins with.
+std::string WithoutPath(const std::string& text, const std::string& path) {
+  return text.starts_with(path + ": ") ? text.substr(path.size() + 2) : text;
+}
+
 std::string Count(size_t number, const char* what) { return absl::StrCat(number, " ", what, number == 1 ? "" : "s"); }
 
 }  // namespace
@@ -210,7 +215,7 @@ class StoreOpening {
 
   absl::StatusOr<std::unique_ptr<RowStore>> StartAnew(FileContent found) {
     const bool is_first_start = is_missing_ && trouble_.empty() && !ReadCopy(judge_).has_value();
-    const std::string reason = is_missing_ ? "was missing" : absl::StrCat("was damaged (", found.damage, ")");
+    const std::string reason = is_missing_ ? "was missing" : absl::StrCat("was damaged (", WithoutPath(found.damage, path_), ")");
     const std::string chosen = Choose(std::move(found));
     if (!is_first_start) content_.fault = absl::StrCat(kStoreFile, " ", reason, "; ", chosen);
     CULVERT_RETURN_IF_ERROR(MakeNew());
@@ -262,7 +267,7 @@ class StoreOpening {
       content_.fault = found.IsComplete() && !found.etag_key.empty() ? "" : WhatIsMissing(found);
       return Take(found);
     }
-    const std::string reason = found.damage;
+    const std::string reason = WithoutPath(found.damage, path_);
     const std::string chosen = Choose(std::move(found));
     content_.fault = absl::StrCat(kStoreFile, " cannot be used (", reason, "); ", chosen);
   }

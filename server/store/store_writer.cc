@@ -159,7 +159,10 @@ void StoreWriter::Reopen() {
     if (opened.ok()) store_ = *std::move(opened);
   }
   if (!status.ok()) return SetHealth(Explain(status));
-  if (!content.fault.empty()) Log(LogLevel::kWarning, "store", "damage found", {{"err.message", content.fault}});
+  if (!content.fault.empty()) {
+    Log(LogLevel::kWarning, "store", was_opened_ ? "found damaged; everything is stored anew" : "found damaged",
+        {{"err.message", content.fault}});
+  }
   is_waiting_ = true;
   const std::shared_ptr<Shared> shared = shared_;
   if (was_opened_) {
