@@ -140,7 +140,7 @@ absl::Status RowStore::EmptyLog() {
 }
 
 absl::Status RowStore::KeepCopy() {
-  CULVERT_RETURN_IF_ERROR(EmptyLog());
+  CULVERT_RETURN_IF_ERROR(CheckInPlace());
   const std::string copy = folder_ + "/" + kStoreCopy;
   // SQLite fills a file that is there and empty, and so it has our mode.
   CULVERT_RETURN_IF_ERROR(MakeFile(copy + ".new"));

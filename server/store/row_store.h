@@ -72,7 +72,8 @@ class RowStore {
   // Moves what is in the log into the file. Call it when the log is large: a commit never does. After an error the log still holds all.
   absl::Status EmptyLog();
   int64_t log_bytes() const { return log_mark_ ? log_mark_->bytes : 0; }
-  // EmptyLog, and makes the copy one of what is stored now, unless it is. Of what was deleted nothing is left then.
+  // Makes the copy one of what is stored now. After EmptyLog and this, nothing is left of what was deleted. An error does no harm to
+  // the store: there is a generation less.
   absl::Status KeepCopy();
 
   const StoreState& state() const { return state_; }

@@ -90,6 +90,8 @@ class StoreOpening {
       return status;
     }
     if (status.ok()) status = store->EmptyLog();
+    // SQLite makes the name of its log last, but keeps an error in that to itself.
+    if (status.ok() && !has_log_) status = SyncFolder(folder_);
     if (!status.ok()) return status;
     KeepCopyOf(*store);
     return store;

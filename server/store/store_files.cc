@@ -42,9 +42,7 @@ absl::Status Sync(const std::string& path, int flags) {
   return error == 0 ? absl::OkStatus() : FromErrno("write " + path, error);
 }
 
-absl::Status SyncFolderOf(const std::string& path) {
-  return Sync(std::filesystem::path(path).parent_path(), O_RDONLY | O_DIRECTORY);
-}
+absl::Status SyncFolderOf(const std::string& path) { return SyncFolder(std::filesystem::path(path).parent_path()); }
 
 }  // namespace
 
@@ -118,6 +116,8 @@ absl::Status MoveAway(const std::string& from, const std::string& to) {
   if (rename(from.c_str(), to.c_str()) == 0) return SyncFolderOf(to);
   return errno == ENOENT ? absl::OkStatus() : FromErrno("rename " + from, errno);
 }
+
+absl::Status SyncFolder(const std::string& folder) { return Sync(folder, O_RDONLY | O_DIRECTORY); }
 
 void Discard(const std::string& path) { static_cast<void>(unlink(path.c_str())); }
 

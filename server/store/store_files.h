@@ -47,6 +47,8 @@ absl::Status MakeFile(const std::string& path);
 absl::Status PutInPlace(const std::string& from, const std::string& to);
 // Renames whatever it is; OK when there is nothing.
 absl::Status MoveAway(const std::string& from, const std::string& to);
+// Makes the names in it last.
+absl::Status SyncFolder(const std::string& folder);
 // Removes what was only begun. Nothing depends on it.
 void Discard(const std::string& path);
 

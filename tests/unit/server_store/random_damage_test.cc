@@ -1,6 +1,4 @@
 // Files changed and cut at random: what comes back was stored, with the same bytes, and nothing ends the process. reliability.md T61.
-#include <unistd.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <set>
@@ -9,9 +7,6 @@
 
 namespace culvert::server {
 namespace {
-
-// Nothing of this is about the disk, and in memory it takes a hundredth of the time.
-std::string FastBase() { return access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"; }
 
 class RandomDamageTest : public StoreTest {
  protected:

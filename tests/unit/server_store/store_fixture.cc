@@ -1,6 +1,7 @@
 #include "tests/unit/server_store/store_fixture.h"
 
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -37,6 +38,8 @@ std::string ContentOf(const std::string& path) { return testing::ReadFile(path);
 void PutContent(const std::string& path, const std::string& content) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
 }
+
+std::string FastBase() { return access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"; }
 
 bool IsRequired(const char* variable) {
   const char* value = std::getenv(variable);

@@ -28,6 +28,9 @@ std::vector<std::string> AskSql(const std::string& path, const std::string& sql)
 std::string ContentOf(const std::string& path);
 void PutContent(const std::string& path, const std::string& content);
 
+// Where a TempDir is in memory, for tests of many openings that are not about the disk.
+std::string FastBase();
+
 // Tests that root must run say so, or fail with CULVERT_REQUIRE_ROOT_TESTS=1, as tests/run sets it for CI.
 bool IsRequired(const char* variable);
 
