@@ -34,6 +34,7 @@ class AddressedStream final : public ByteStream, private StreamObserver {
   [[nodiscard]] size_t Write(std::span<const ByteView> views) override;
   [[nodiscard]] bool HasUndelivered() const override { return !header_.empty() || below_->HasUndelivered(); }
   [[nodiscard]] bool HasPeerAnswered() const override { return below_->HasPeerAnswered(); }
+  [[nodiscard]] std::optional<TimeInLimit> time_in_limit() const override { return below_->time_in_limit(); }
   [[nodiscard]] bool CanHalfClose() const override { return below_->CanHalfClose(); }
   void FinishWriting() override;
   [[nodiscard]] bool IsBroken() const override { return !is_ended_ && (state_ == State::kRefused || below_->IsBroken()); }

@@ -6,10 +6,12 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 
 #include "core/base/bytes.h"
 #include "core/transport/event.h"
+#include "core/transport/limit_clock.h"
 
 namespace culvert::server {
 
@@ -46,6 +48,9 @@ class ByteStream {
   // False: nothing ever came from the peer's transport, not even an acknowledgement, so perhaps nobody is there. Stays what it
   // is after the end. A TCP connection has been answered.
   [[nodiscard]] virtual bool HasPeerAnswered() const { return true; }
+
+  // What limited sending on it so far. nullopt: its transport does not say (TCP), or it has ended.
+  [[nodiscard]] virtual std::optional<TimeInLimit> time_in_limit() const { return std::nullopt; }
 
   // Whether one direction can end while the other goes on.
   [[nodiscard]] virtual bool CanHalfClose() const = 0;

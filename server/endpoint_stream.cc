@@ -71,6 +71,10 @@ bool EndpointStream::HasPeerAnswered() const {
   return stats && stats->rx_datagrams > 0;
 }
 
+std::optional<TimeInLimit> EndpointStream::time_in_limit() const {
+  return is_open_ ? driver_.endpoint().GetTimeInLimit(context_.now, stream_) : std::nullopt;
+}
+
 bool EndpointStream::CanHalfClose() const { return driver_.endpoint().CanHalfClose(); }
 
 size_t EndpointStream::MaxDatagramBytes() const {

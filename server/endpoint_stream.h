@@ -36,6 +36,7 @@ class EndpointStream final : public ByteStream {
   [[nodiscard]] size_t Write(std::span<const ByteView> views) override;
   [[nodiscard]] bool HasUndelivered() const override;
   [[nodiscard]] bool HasPeerAnswered() const override;
+  [[nodiscard]] std::optional<TimeInLimit> time_in_limit() const override;
   [[nodiscard]] bool CanHalfClose() const override;
   void FinishWriting() override;
   [[nodiscard]] bool IsBroken() const override { return is_broken_; }

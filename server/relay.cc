@@ -452,6 +452,8 @@ StreamSnapshot Relay::Snapshot() const {
   snapshot.rx_bytes = pump_ ? pump_->bytes_from_near() : 0;
   snapshot.tx_bytes = pump_ ? pump_->bytes_from_far() : 0;
   snapshot.idle = pump_ ? context_.now - pump_->last_moved() : Duration::zero();
+  if (near_.stream != nullptr) snapshot.time_in_limit = near_.stream->time_in_limit();
+  if (far_.stream != nullptr) snapshot.far_time_in_limit = far_.stream->time_in_limit();
   return snapshot;
 }
 

@@ -111,6 +111,20 @@ v1::SocketStatus ToProto(const io::UdpSocket::Granted& granted) {
   return status;
 }
 
+v1::TimeInLimit ToProto(const TimeInLimit& from) {
+  v1::TimeInLimit time;
+  const auto set = [&from](SendLimit limit, auto mutable_field) {
+    if (from[limit] > Duration::zero()) *mutable_field() = ToProto(from[limit]);
+  };
+  set(SendLimit::kApplication, [&] { return time.mutable_application(); });
+  set(SendLimit::kCongestion, [&] { return time.mutable_congestion(); });
+  set(SendLimit::kPacing, [&] { return time.mutable_pacing(); });
+  set(SendLimit::kPeerWindow, [&] { return time.mutable_peer_window(); });
+  set(SendLimit::kBuffer, [&] { return time.mutable_buffer(); });
+  set(SendLimit::kPathDown, [&] { return time.mutable_path_down(); });
+  return time;
+}
+
 v1::PathStats ToPathStats(const SessionStats& stats) {
   v1::PathStats path;
   // Unset: no sample yet.
@@ -137,6 +151,8 @@ v1::PathStats ToPathStats(const SessionStats& stats) {
   path.set_ecn_marks(stats.ecn_marks);
   // Unset: never.
   if (stats.flow_blocked_time > Duration::zero()) *path.mutable_flow_blocked_time() = ToProto(stats.flow_blocked_time);
+  // Unset: the transport does not say.
+  if (stats.time_in_limit != TimeInLimit{}) *path.mutable_time_in_limit() = ToProto(stats.time_in_limit);
   return path;
 }
 
@@ -194,6 +210,8 @@ v1::Stream ToProto(const StreamSnapshot& from) {
   stream.mutable_counters()->set_rx_bytes(from.rx_bytes);
   stream.mutable_counters()->set_tx_bytes(from.tx_bytes);
   stream.set_worker(from.worker);
+  if (from.time_in_limit) *stream.mutable_time_in_limit() = ToProto(*from.time_in_limit);
+  if (from.far_time_in_limit) *stream.mutable_far_time_in_limit() = ToProto(*from.far_time_in_limit);
   return stream;
 }
 

@@ -18,6 +18,7 @@ v1::TlsSession ToProto(const SessionTls& tls);
 v1::PathStats ToPathStats(const SessionStats& stats);
 v1::SocketStatus ToProto(const io::UdpSocket::Granted& granted);
 v1::Event ToProto(const Event& event);
+v1::TimeInLimit ToProto(const TimeInLimit& time);
 google::protobuf::Duration ToProto(Duration duration);
 google::protobuf::Timestamp ToTimestamp(int64_t unix_ns);
 

@@ -179,6 +179,10 @@ bool TlsStream::HasUndelivered() const {
 
 bool TlsStream::HasPeerAnswered() const { return link_ ? link_->below().HasPeerAnswered() : peer_answered_; }
 
+std::optional<TimeInLimit> TlsStream::time_in_limit() const {
+  return link_ ? link_->below().time_in_limit() : std::nullopt;
+}
+
 bool TlsStream::CanHalfClose() const { return link_ && !link_->HasSessionEnded(); }
 
 void TlsStream::FinishWriting() {

@@ -61,6 +61,7 @@ class TlsStream final : public ByteStream {
   [[nodiscard]] size_t Write(std::span<const ByteView> views) override;
   [[nodiscard]] bool HasUndelivered() const override;
   [[nodiscard]] bool HasPeerAnswered() const override;
+  [[nodiscard]] std::optional<TimeInLimit> time_in_limit() const override;
   // Until the session below has ended.
   [[nodiscard]] bool CanHalfClose() const override;
   void FinishWriting() override;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,8 @@ struct StreamSnapshot {
   Duration connect_latency{};
   Duration idle{};
   uint64_t rx_bytes = 0, tx_bytes = 0;
+  std::optional<TimeInLimit> time_in_limit;      // of sending over `session`; nullopt: TCP
+  std::optional<TimeInLimit> far_time_in_limit;  // over `far_session`
   uint32_t worker = 0;
 };
 

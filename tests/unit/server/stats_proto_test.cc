@@ -23,6 +23,9 @@ SessionSnapshot QuicSession() {
   session.stats.flow_blocked_time = std::chrono::milliseconds(1500);
   session.stats.key_updates = 4;
   session.stats.slow_start_threshold_bytes = 99;
+  session.stats.limited_by = SendLimit::kPacing;
+  session.stats.time_in_limit.spent = {std::chrono::nanoseconds(1), std::chrono::milliseconds(2), std::chrono::seconds(3),
+                                       std::chrono::minutes(4), std::chrono::milliseconds(5), std::chrono::milliseconds(6)};
   return session;
 }
 
@@ -41,6 +44,36 @@ TEST(StatsProtoTest, SessionsOfManyStreamsShowThemAndTheirPath) {
   EXPECT_EQ(session.path().slow_start_threshold_bytes(), 99u);
 }
 
+TEST(StatsProtoTest, TimeInEachLimitHasItsFieldAndLosesNothing) {
+  const v1::PathStats path = ToProto(QuicSession()).path();
+  EXPECT_EQ(path.limited_by(), v1::PathStats::LIMITED_BY_PACING);
+  const v1::TimeInLimit& time = path.time_in_limit();
+  EXPECT_EQ(TimeUtil::DurationToNanoseconds(time.application()), 1);
+  EXPECT_EQ(TimeUtil::DurationToMilliseconds(time.congestion()), 2);
+  EXPECT_EQ(TimeUtil::DurationToSeconds(time.pacing()), 3);
+  EXPECT_EQ(TimeUtil::DurationToMinutes(time.peer_window()), 4);
+  EXPECT_EQ(TimeUtil::DurationToMilliseconds(time.buffer()), 5);
+  EXPECT_EQ(TimeUtil::DurationToMilliseconds(time.path_down()), 6);
+}
+
+TEST(StatsProtoTest, ALimitThatNeverWasIsAbsent) {
+  TimeInLimit time;
+  time[SendLimit::kBuffer] = std::chrono::seconds(1);
+  const v1::TimeInLimit proto = ToProto(time);
+  EXPECT_TRUE(proto.has_buffer());
+  EXPECT_FALSE(proto.has_application());
+  EXPECT_FALSE(proto.has_path_down());
+}
+
+TEST(StatsProtoTest, EachHalfOfAStreamHasItsTimesIfItsTransportAccounts) {
+  StreamSnapshot stream;
+  EXPECT_FALSE(ToProto(stream).has_time_in_limit());
+  stream.time_in_limit.emplace()[SendLimit::kPeerWindow] = std::chrono::seconds(7);
+  stream.far_time_in_limit.emplace();  // since this moment
+  EXPECT_EQ(ToProto(stream).time_in_limit().peer_window().seconds(), 7);
+  EXPECT_TRUE(ToProto(stream).has_far_time_in_limit());
+}
+
 TEST(StatsProtoTest, AHandshakeIsPendingAndAnEndIsNotActive) {
   SessionSnapshot session = QuicSession();
   session.stats.state = "HANDSHAKING";
@@ -49,6 +82,13 @@ TEST(StatsProtoTest, AHandshakeIsPendingAndAnEndIsNotActive) {
   EXPECT_EQ(ToProto(session).state(), v1::STATE_DRAINING);
   session.stats.state = "CLOSED";
   EXPECT_EQ(ToProto(session).state(), v1::STATE_CLOSED);
+}
+
+TEST(StatsProtoTest, ForTcpTheKernelDoesNotSayWhatLimits) {
+  SessionSnapshot session;
+  session.transport = Transport::kTcp;
+  EXPECT_EQ(ToProto(session).path().limited_by(), v1::PathStats::LIMITED_BY_UNSPECIFIED);
+  EXPECT_FALSE(ToProto(session).path().has_time_in_limit());
 }
 
 TEST(StatsProtoTest, OtherTransportsHaveNone) {

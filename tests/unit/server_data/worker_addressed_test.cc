@@ -61,6 +61,14 @@ TEST_P(WorkerAddressedBothWays, ARawListenersForwardNamesTheDestination) {
     EXPECT_TRUE(one.is_open);
     EXPECT_NE(one.source, "");
     EXPECT_NE(one.far_session_id, "");
+    // The half that the tunnel carries accounts for what limits it, the TCP half does not.
+    const bool is_near = one.forward == "near";
+    EXPECT_EQ(one.time_in_limit.has_value(), !is_near);
+    EXPECT_EQ(one.far_time_in_limit.has_value(), is_near);
+    const auto& time = is_near ? one.far_time_in_limit : one.time_in_limit;
+    if (time) {
+      EXPECT_GT(time->Sum(), Duration::zero());
+    }
   }
 }
 
