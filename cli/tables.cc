@@ -1,6 +1,7 @@
 #include "cli/tables.h"
 
 #include <chrono>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -62,6 +63,28 @@ std::string HeaderOf(const Spec& spec) {
 template <typename Spec>
 bool HasTls(const Spec& spec) {
   return spec.has_tls() || spec.transport() == v1::TRANSPORT_QUIC;
+}
+
+// "APPLICATION:91.3%,PACING:8.7%": shares of the session's age, but those that are none.
+std::string TimeInLimitCell(const v1::TimeInLimit& time) {
+  const auto seconds = [](const google::protobuf::Duration& each) { return static_cast<double>(each.seconds()) + each.nanos() / 1e9; };
+  const std::pair<v1::PathStats::LimitedBy, double> limits[] = {
+      {v1::PathStats::LIMITED_BY_APPLICATION, seconds(time.application())},
+      {v1::PathStats::LIMITED_BY_CONGESTION, seconds(time.congestion())},
+      {v1::PathStats::LIMITED_BY_PACING, seconds(time.pacing())},
+      {v1::PathStats::LIMITED_BY_PEER_WINDOW, seconds(time.peer_window())},
+      {v1::PathStats::LIMITED_BY_BUFFER, seconds(time.buffer())},
+      {v1::PathStats::LIMITED_BY_PATH_DOWN, seconds(time.path_down())},
+  };
+  double age = 0;
+  for (const auto& [limit, each] : limits) age += each;
+  std::string cell;
+  for (const auto& [limit, each] : limits) {
+    const double share = age > 0 ? each / age : 0;
+    if (share < 0.0005) continue;  // it would show as 0.0%
+    absl::StrAppend(&cell, cell.empty() ? "" : ",", EnumName(limit), ":", HumanShare(share));
+  }
+  return cell;
 }
 
 void AddListener(const v1::Listener& listener, const TableOptions& options, Table& table) {
@@ -239,7 +262,7 @@ Table ObjectTable(Kind kind, const std::vector<v1::Object>& objects, const Table
 Table SessionTable(const std::vector<v1::Session>& sessions, const TableOptions& options) {
   Table table(Headers({"NAME", "TRANSPORT", "OWNER", "REMOTE", "STATE", "RTT", "RX", "TX", "AGE"},
                       {"FORWARD", "CWND", "IN-FLIGHT", "LOSS", "RETRANSMIT", "WASTE", "LIMITED-BY", "STREAMS",
-                       "MIGRATIONS", "WORKER", "TLS", "PEER"},
+                       "MIGRATIONS", "WORKER", "TLS", "PEER", "TIME-IN-LIMIT"},
                       options.wide));
   for (const v1::Session& session : sessions) {
     const v1::PathStats& path = session.path();
@@ -260,7 +283,7 @@ Table SessionTable(const std::vector<v1::Session>& sessions, const TableOptions&
                              path.waste_ratio() > 0 ? absl::StrFormat("%.2f", path.waste_ratio()) : "-",
                              EnumName(path.limited_by()), StreamsCell(session), MigrationsCell(session),
                              absl::StrCat(session.worker()), TlsCell(session),
-                             Visible(session.tls().peer_name())});
+                             Visible(session.tls().peer_name()), TimeInLimitCell(path.time_in_limit())});
     }
     row.push_back(AgeOf(session.open_time(), options));
     table.Add(std::move(row));

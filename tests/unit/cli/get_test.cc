@@ -46,6 +46,10 @@ class GetTest : public testing::Test {
     session.mutable_path()->mutable_smoothed_rtt()->set_nanos(112'000'000);
     session.mutable_path()->set_waste_ratio(1.02);
     session.mutable_path()->set_limited_by(v1::PathStats::LIMITED_BY_CONGESTION);
+    session.mutable_path()->mutable_time_in_limit()->mutable_application()->set_seconds(10);
+    session.mutable_path()->mutable_time_in_limit()->mutable_peer_window()->set_seconds(28);
+    session.mutable_path()->mutable_time_in_limit()->mutable_congestion()->set_nanos(1000);
+    session.mutable_path()->mutable_time_in_limit()->mutable_pacing()->set_seconds(2);
     session.mutable_counters()->set_tx_segments(1000);
     session.mutable_counters()->set_lost_packets(4);
     daemon_.sessions.push_back(session);
@@ -74,10 +78,10 @@ TEST_F(GetTest, ShowsOneSeveralAndWide) {
   EXPECT_EQ(daemon_.Run({"get", "ses", "-o", "wide"}).out,
             "NAME    TRANSPORT  OWNER       REMOTE             STATE   RTT    RX  TX  FORWARD  CWND  IN-FLIGHT  LOSS  "
             "RETRANSMIT  WASTE  "
-            "LIMITED-BY  STREAMS  MIGRATIONS  WORKER  TLS     PEER    AGE\n"
+            "LIMITED-BY  STREAMS  MIGRATIONS  WORKER  TLS     PEER    TIME-IN-LIMIT                                    AGE\n"
             "k3f9q2  KCP        lsn/kcp-in  203.0.113.7:52110  ACTIVE  112ms  0B  0B  <none>   0B    0B         0.4%  "
             "0.0%        1.02   "
-            "CONGESTION  -        -           0       <none>  <none>  41m\n");
+            "CONGESTION  -        -           0       <none>  <none>  APPLICATION:25.0%,PACING:5.0%,PEER_WINDOW:70.0%  41m\n");
 }
 
 TEST_F(GetTest, ShowsWhatOnlyQuicHas) {
