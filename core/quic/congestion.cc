@@ -112,12 +112,8 @@ const char* Congestion::phase() const {
   return path.window_bytes < path.slow_start_threshold_bytes ? "slow_start" : "congestion_avoidance";
 }
 
-uint32_t Congestion::pto_count() const { return culvert_quic_path_now(conn_).pto_count; }
+uint32_t Congestion::pto_count() const { return culvert_quic_pto_count(conn_); }
 bool Congestion::has_lost_data() const { return culvert_quic_has_lost_data(conn_); }
-bool Congestion::is_window_full() const {
-  const culvert_quic_path path = culvert_quic_path_now(conn_);
-  return path.bytes_in_flight >= path.window_bytes;
-}
 uint64_t Congestion::ecn_marks() const { return culvert_quic_path_now(conn_).ecn_marks; }
 
 void Congestion::OnTimerHandled(TimePoint now) {

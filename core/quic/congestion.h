@@ -52,8 +52,6 @@ class Congestion {
   [[nodiscard]] uint32_t pto_count() const;
   // Data of streams was declared lost and is not sent again yet. Takes time with the streams that ngtcp2 has something to say about.
   [[nodiscard]] bool has_lost_data() const;
-  // Bytes in flight fill the window.
-  [[nodiscard]] bool is_window_full() const;
   // Datagrams that the path marked instead of dropping, as the peer reports them.
   [[nodiscard]] uint64_t ecn_marks() const;
   [[nodiscard]] const CongestionCounters& counters() const { return counters_; }

@@ -166,6 +166,8 @@ struct culvert_quic_path culvert_quic_path_now(const ngtcp2_conn *conn) {
   return path;
 }
 
+uint32_t culvert_quic_pto_count(const ngtcp2_conn *conn) { return (uint32_t)conn->cstat.pto_count; }
+
 /* The queue also holds streams that only have a larger window to announce. */
 bool culvert_quic_has_lost_data(const ngtcp2_conn *conn) {
   const ngtcp2_pq *queue = &conn->tx.strmq;

@@ -65,6 +65,7 @@ enum culvert_quic_cc_mode {
 void culvert_quic_cc_install(struct ngtcp2_conn* conn, enum culvert_quic_cc_mode mode, const struct culvert_quic_cc_hooks* hooks,
                              void* owner);
 struct culvert_quic_path culvert_quic_path_now(const struct ngtcp2_conn* conn);
+uint32_t culvert_quic_pto_count(const struct ngtcp2_conn* conn);  // alone: it is asked for after every Flush
 // See Congestion::has_lost_data.
 bool culvert_quic_has_lost_data(const struct ngtcp2_conn* conn);
 // `threshold_bytes`: UINT64_MAX for none.

@@ -24,7 +24,8 @@ SendLimit Connection::FindLimit(TimePoint now) const {
   // Flow control is about new bytes of streams: neither datagrams nor what is sent again wait for it.
   const bool may_go = (!send_queue_.empty() && !is_blocked) || !datagram_streams_.empty() || congestion_->has_lost_data();
   // With window and pacer open it is the handshake or an unproved address that ngtcp2 waits for.
-  if (may_go) return congestion_->is_window_full() || pacer_.MaySend(now) ? SendLimit::kCongestion : SendLimit::kPacing;
+  if (may_go && (pacer_.MaySend(now) || ngtcp2_conn_get_cwnd_left(conn_) == 0)) return SendLimit::kCongestion;
+  if (may_go) return SendLimit::kPacing;
   if (is_blocked || blocked_streams_ > 0) return SendLimit::kPeerWindow;
   return full_streams_ > 0 ? SendLimit::kBuffer : SendLimit::kApplication;
 }
