@@ -45,6 +45,7 @@ class DataPlane final : private ListenerRuntime::Host,
   // What WorkerControl promises (worker.h).
   [[nodiscard]] WorkerReport Update(const Routing& routing, std::vector<ListenerSocket> sockets);
   [[nodiscard]] WorkerReport Report(bool with_sessions);
+  [[nodiscard]] std::vector<SessionSnapshot> ClosedSessions() const { return {sessions_.closed().begin(), sessions_.closed().end()}; }
   [[nodiscard]] bool CloseSession(std::string_view id, bool graceful);
   [[nodiscard]] bool CloseStream(std::string_view id, bool graceful);
   [[nodiscard]] bool CloseUdpFlow(std::string_view id);

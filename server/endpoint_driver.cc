@@ -193,7 +193,7 @@ void EndpointDriver::OnSessionClosed(const Event& event) {
   if (const auto last = endpoint_->GetSessionStats(context_.now, event.session)) stats = *last;
   if (!entry.is_null()) {
     owner_.OnSessionClosed(entry, event.reason, stats);
-    context_.sessions->End(entry, stats);
+    context_.sessions->End(entry, stats, event.reason);
   }
   // At last, when it does not count any more: the owner may begin another one in its place.
   owner_.OnSessionGone(*this, event.session, event.reason);
@@ -211,7 +211,7 @@ void EndpointDriver::OnClosed(const Event& event) {
   if (const auto last = endpoint_->GetStats(context_.now, event.stream)) stats = *last;
   if (closed.object != nullptr) closed.object->OnClosed(stats.rx_datagrams > 0, event.is_complete);
   owner_.OnSessionClosed(closed.session, event.reason, stats);
-  context_.sessions->End(closed.session, stats);
+  context_.sessions->End(closed.session, stats, event.reason);
 }
 
 bool EndpointDriver::Send() {

@@ -15,12 +15,16 @@ SlotHandle SessionRegistry::Begin(Session session) {
   return sessions_.Emplace(std::move(session));
 }
 
-void SessionRegistry::End(SlotHandle handle, const SessionStats& final_stats) {
+void SessionRegistry::End(SlotHandle handle, const SessionStats& final_stats, CloseReason reason) {
   Session* session = sessions_.Find(handle);
   if (session == nullptr) return;
   AddSession(final_stats, session->tally->counters);
   session->tally->OnClosed();
   if (session->target != nullptr) --session->target->sessions;
+  SessionSnapshot& last = closed_.emplace_back(SnapshotOf(handle, *session, final_stats));
+  last.closed_at_unix_ns = io::UnixNanoseconds();
+  last.close_reason = reason == CloseReason::kNone ? "" : CloseReasonName(reason);
+  if (closed_.size() > kMaxClosed) closed_.pop_front();
   sessions_.Erase(handle);
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "core/base/slot_map.h"
+#include "core/transport/event.h"
 #include "core/transport/session_stats.h"
 #include "server/config.h"
 #include "server/object_tally.h"
@@ -56,8 +58,13 @@ class SessionRegistry {
 
   // Counts it as opened.
   SlotHandle Begin(Session session);
+  // The last sessions that ended are remembered.
+  static constexpr size_t kMaxClosed = 1024;
+
   // Counts it as closed and adds its final figures to its tally. A null or stale handle: nothing happens.
-  void End(SlotHandle handle, const SessionStats& final_stats);
+  void End(SlotHandle handle, const SessionStats& final_stats, CloseReason reason = CloseReason::kNone);
+  // Oldest first, with closed_at_unix_ns.
+  [[nodiscard]] const std::deque<SessionSnapshot>& closed() const { return closed_; }
 
   [[nodiscard]] Session* Find(SlotHandle handle) { return sessions_.Find(handle); }
   [[nodiscard]] size_t size() const { return sessions_.size(); }
@@ -77,6 +84,7 @@ class SessionRegistry {
  private:
   const uint32_t worker_;
   SlotMap<Session> sessions_;
+  std::deque<SessionSnapshot> closed_;
 };
 
 }  // namespace culvert::server

@@ -191,6 +191,11 @@ v1::Session ToProto(const SessionSnapshot& from) {
   session.set_max_streams(from.stats.max_streams);
   session.set_opened_streams(from.stats.opened_streams);
   session.set_key_updates(from.stats.key_updates);
+  if (from.closed_at_unix_ns != 0) {
+    session.set_state(v1::STATE_CLOSED);
+    *session.mutable_close_time() = ToTimestamp(from.closed_at_unix_ns);
+    session.set_close_reason(std::string(from.close_reason));
+  }
   if (from.tls != nullptr) *session.mutable_tls() = ToProto(*from.tls);
   return session;
 }

@@ -91,6 +91,8 @@ class Supervisor {
   void Export(std::string manager, Done<std::vector<v1::Object>> done);
   // Sessions, streams and flows of all workers, sorted by id.
   void Sessions(Done<ReportPtr> done);
+  // The last ones that ended, on all workers, sorted by id.
+  void ClosedSessions(Done<std::vector<SessionSnapshot>> done);
   // NOT_FOUND when no worker knows it.
   void CloseSession(std::string id, bool graceful, bool validate_only, std::function<void(absl::Status)> done);
   // The same of a stream or a UDP flow, by the ids of their snapshots.

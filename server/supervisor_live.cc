@@ -1,5 +1,6 @@
 // What is asked of the workers directly: sessions, streams and flows, probes and calls. Changes are in supervisor.cc.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "server/config_from_proto.h"
@@ -7,10 +8,41 @@
 #include "server/supervisor.h"
 
 namespace culvert::server {
+namespace {
+
+constexpr size_t kMaxClosedSessions = 1024;
+
+}  // namespace
 
 void Supervisor::Sessions(Done<ReportPtr> done) {
   const bool is_posted = Post([this, done] {
     collector_.Collect(true, Duration::zero(), [done](const ReportPtr& report) { done(report); });
+  });
+  if (!is_posted) done(RefusalStatus());
+}
+
+void Supervisor::ClosedSessions(Done<std::vector<SessionSnapshot>> done) {
+  const bool is_posted = Post([this, done] {
+    struct Tally {
+      size_t left = 0;
+      std::vector<SessionSnapshot> sessions;
+    };
+    const auto tally = std::make_shared<Tally>();
+    for (WorkerControl* worker : options_.workers) {
+      const bool is_asked = worker->ClosedSessions([this, tally, done](std::vector<SessionSnapshot> sessions) {
+        thread_.PostReply([tally, done, sessions = std::move(sessions)]() mutable {
+          std::ranges::move(sessions, std::back_inserter(tally->sessions));
+          if (--tally->left > 0) return;
+          // Of all workers together the latest; then by name, as every list.
+          std::ranges::sort(tally->sessions, std::ranges::greater(), &SessionSnapshot::closed_at_unix_ns);
+          if (tally->sessions.size() > kMaxClosedSessions) tally->sessions.resize(kMaxClosedSessions);
+          std::ranges::sort(tally->sessions, {}, &SessionSnapshot::id);
+          done(std::move(tally->sessions));
+        });
+      });
+      if (is_asked) ++tally->left;
+    }
+    if (tally->left == 0) done(ControlOverloaded());
   });
   if (!is_posted) done(RefusalStatus());
 }

@@ -85,6 +85,10 @@ class Worker final : public WorkerControl, private io::IoHandler {
     });
   }
 
+  bool ClosedSessions(std::function<void(std::vector<SessionSnapshot>)> done) override {
+    return context_.mailbox->Post([this, done = std::move(done)] { done(plane_->ClosedSessions()); });
+  }
+
   bool CloseStream(std::string id, bool graceful, std::function<void(bool)> done) override {
     return context_.mailbox->Post([this, id = std::move(id), graceful, done = std::move(done)] {
       done(plane_->CloseStream(id, graceful));

@@ -51,6 +51,8 @@ struct SessionSnapshot {
   uint32_t worker = 0;
   bool insecure = false;
   int64_t opened_at_unix_ns = 0;
+  int64_t closed_at_unix_ns = 0;          // 0: it has not ended
+  std::string_view close_reason;          // of a session that has ended; static storage; empty: it just ended
   std::shared_ptr<const SessionTls> tls;  // nullptr: no TLS, or not yet
   SessionStats stats;     // TCP: only the application byte counters, state and, from the kernel, the RTTs
 };
@@ -167,6 +169,8 @@ class WorkerControl {
   [[nodiscard]] virtual bool Update(std::shared_ptr<const Routing> routing, std::vector<ListenerSocket> sockets,
                                     std::function<void(WorkerReport gone)> done) = 0;
   [[nodiscard]] virtual bool Report(bool with_sessions, std::function<void(WorkerReport)> done) = 0;
+  // The last ones that ended (SessionRegistry::kMaxClosed), oldest first.
+  [[nodiscard]] virtual bool ClosedSessions(std::function<void(std::vector<SessionSnapshot>)> done) = 0;
   // done(false): no such session.
   [[nodiscard]] virtual bool CloseSession(std::string id, bool graceful, std::function<void(bool found)> done) = 0;
   // `id`: of a StreamSnapshot or UdpFlowSnapshot. done(false): no such.

@@ -1,6 +1,9 @@
 #include "server/services/session_service.h"
 
+#include <algorithm>
+#include <functional>
 #include <memory>
+#include <set>
 
 #include "core/base/log.h"
 #include "server/query/listing.h"
@@ -24,6 +27,25 @@ std::string StreamId(const std::string& name) {
 
 void LogClosed(const std::string& what, const std::string& id, const std::string& reason) {
   Log(LogLevel::kInfo, "control", what + "/" + id + " closed", {{"reason", QuotedValue(reason)}});
+}
+
+// All sessions there are, and those that ended last.
+void FindSessions(Supervisor& supervisor, bool with_closed, std::function<void(absl::StatusOr<std::vector<v1::Session>>)> done) {
+  supervisor.Sessions([&supervisor, with_closed, done = std::move(done)](const absl::StatusOr<ReportPtr>& report) {
+    if (!report.ok()) return done(report.status());
+    std::vector<v1::Session> sessions;
+    for (const SessionSnapshot& session : (*report)->sessions) sessions.push_back(ToProto(session));
+    if (!with_closed) return done(std::move(sessions));
+    supervisor.ClosedSessions([sessions = std::move(sessions), done](const absl::StatusOr<std::vector<SessionSnapshot>>& closed) mutable {
+      if (!closed.ok()) return done(closed.status());
+      std::set<std::string> open;  // one that ended between the two questions is told once
+      for (const v1::Session& session : sessions) open.insert(session.name());
+      for (const SessionSnapshot& session : *closed) {
+        if (!open.contains("sessions/" + session.id)) sessions.push_back(ToProto(session));
+      }
+      done(std::move(sessions));
+    });
+  });
 }
 
 // One page of what matches. `snapshots(report)` are those of the kind; `matches` judges a snapshot, the query its message.
@@ -105,14 +127,24 @@ void CloseMatching(Supervisor& supervisor, const v1::CloseSessionRequest& reques
 
 grpc::ServerUnaryReactor* SessionService::ListSessions(Call* call, const v1::ListSessionsRequest* request,
                                                        v1::ListSessionsResponse* response) {
-  // Names hold no newline, so this is unambiguous.
-  return ListObserved<v1::Session>(
-      context_, call, request, response, "sessions\n" + request->listener() + "\n" + request->dialer(),
-      [](const MergedReport& report) -> const std::vector<SessionSnapshot>& { return report.sessions; },
-      [listener = request->listener(), dialer = request->dialer()](const SessionSnapshot& session) {
-        return IsWanted(listener, session.listener) && IsWanted(dialer, session.dialer);
-      },
-      [](v1::ListSessionsResponse& page) { return page.add_sessions(); });
+  return RunUnary(context_, call, request, response, [&](const UnaryCall<v1::ListSessionsResponse>& answer) {
+    // Names hold no newline, so this is unambiguous.
+    const std::string arguments = "sessions\n" + request->listener() + "\n" + request->dialer() + (request->include_closed() ? "\nclosed" : "");
+    absl::StatusOr<ListQuery> query = ParseListQuery(*request, *v1::Session::descriptor(), arguments);
+    if (!query.ok()) return answer.Answer(query.status());
+    FindSessions(*context_.supervisor, request->include_closed(),
+                 [this, answer, query = *std::move(query), listener = request->listener(), dialer = request->dialer()](
+                     absl::StatusOr<std::vector<v1::Session>> sessions) {
+                   if (!sessions.ok()) return answer.Answer(sessions.status());
+                   std::erase_if(*sessions, [&](const v1::Session& session) {
+                     return !IsWanted(listener, session.listener()) || !IsWanted(dialer, session.dialer());
+                   });
+                   v1::ListSessionsResponse page;
+                   const absl::Status status = FillList(*context_.tokens, query, *sessions, [](const v1::Session& one) { return one.name(); },
+                                                        [&](v1::Session& one) { *page.add_sessions() = std::move(one); }, page);
+                   answer.Answer(status, [&](v1::ListSessionsResponse& out) { out.Swap(&page); });
+                 });
+  });
 }
 
 grpc::ServerUnaryReactor* SessionService::GetSession(Call* call, const v1::GetSessionRequest* request,
@@ -120,17 +152,16 @@ grpc::ServerUnaryReactor* SessionService::GetSession(Call* call, const v1::GetSe
   return RunUnary(context_, call, request, response, [&](const UnaryCall<v1::GetSessionResponse>& answer) {
     absl::StatusOr<ReadMask> mask = ReadMask::Parse(request->read_mask(), *v1::Session::descriptor());
     if (!mask.ok()) return answer.Answer(mask.status());
-    context_.supervisor->Sessions([answer, id = SessionId(request->name()), mask = *std::move(mask)](const absl::StatusOr<ReportPtr>& report) {
-      if (!report.ok()) return answer.Answer(report.status());
-      for (const SessionSnapshot& session : (*report)->sessions) {
-        if (session.id != id) continue;
-        return answer.Answer(absl::OkStatus(), [&](v1::GetSessionResponse& out) {
-          *out.mutable_session() = ToProto(session);
-          mask.Trim(*out.mutable_session());
-        });
-      }
-      answer.Answer(SessionNotFound(id));
-    });
+    FindSessions(*context_.supervisor, /*with_closed=*/true,
+                 [answer, id = SessionId(request->name()), mask = *std::move(mask)](absl::StatusOr<std::vector<v1::Session>> sessions) {
+                   if (!sessions.ok()) return answer.Answer(sessions.status());
+                   const auto at = std::ranges::find(*sessions, "sessions/" + id, [](const v1::Session& one) { return one.name(); });
+                   if (at == sessions->end()) return answer.Answer(SessionNotFound(id));
+                   answer.Answer(absl::OkStatus(), [&](v1::GetSessionResponse& out) {
+                     mask.Trim(*at);
+                     *out.mutable_session() = std::move(*at);
+                   });
+                 });
   });
 }
 

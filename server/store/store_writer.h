@@ -11,6 +11,7 @@
 // Source: reliability.md F19, T62.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -74,8 +75,8 @@ class StoreWriter {
     Callbacks callbacks;
     std::mutex mutex;
     std::condition_variable changed;
-    std::deque<Item> items;  // guarded by mutex, like is_stopping
-    bool is_stopping = false;
+    std::deque<Item> items;  // guarded by mutex
+    std::atomic<bool> is_stopping{false};  // set under it
   };
 
   void Run();

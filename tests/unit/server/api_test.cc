@@ -208,6 +208,30 @@ TEST_F(ApiTest, ManySessionsAreClosedByAFilter) {
   EXPECT_EQ(worker_.sessions.size(), 100u);
 }
 
+TEST_F(ApiTest, SessionsThatEndedAreListedWhenAskedFor) {
+  SessionSnapshot session;
+  session.id = "open";
+  worker_.sessions.push_back(session);
+  session.id = "gone";
+  session.closed_at_unix_ns = 1'780'000'000'000'000'000;
+  session.close_reason = "IDLE_TIMEOUT";
+  worker_.closed.push_back(session);
+  v1::ListSessionsRequest request;
+  v1::ListSessionsResponse response;
+  ASSERT_TRUE(Call<v1::SessionService>(&v1::SessionService::Stub::ListSessions, request, &response).ok());
+  EXPECT_EQ(response.sessions_size(), 1);
+  request.set_include_closed(true);
+  request.set_filter("close_reason=IDLE_TIMEOUT AND state=CLOSED");
+  ASSERT_TRUE(Call<v1::SessionService>(&v1::SessionService::Stub::ListSessions, request, &response).ok());
+  ASSERT_EQ(response.sessions_size(), 1);
+  EXPECT_EQ(response.sessions(0).name(), "sessions/gone");
+  v1::GetSessionRequest get;
+  v1::GetSessionResponse got;
+  get.set_name("gone");
+  ASSERT_TRUE(Call<v1::SessionService>(&v1::SessionService::Stub::GetSession, get, &got).ok());
+  EXPECT_TRUE(got.session().has_close_time());
+}
+
 TEST_F(ApiTest, TheLogsLevelIsChangedAndGoesBack) {
   v1::SetLogLevelRequest request;
   v1::SetLogLevelResponse response;

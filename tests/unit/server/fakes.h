@@ -62,6 +62,11 @@ class FakeWorker final : public WorkerControl {
     done(std::erase_if(streams, [&](const StreamSnapshot& stream) { return stream.id == id; }) > 0);
     return true;
   }
+  bool ClosedSessions(std::function<void(std::vector<SessionSnapshot>)> done) override {
+    done(closed);
+    return true;
+  }
+  std::vector<SessionSnapshot> closed;
   bool CloseUdpFlow(std::string id, std::function<void(bool)> done) override {
     done(std::erase_if(udp_flows, [&](const UdpFlowSnapshot& flow) { return flow.id == id; }) > 0);
     return true;

@@ -35,6 +35,22 @@ TEST_F(SessionRegistryTest, CountsFromBeginToEnd) {
   EXPECT_EQ(target.sessions, 0u);
 }
 
+TEST_F(SessionRegistryTest, RemembersTheLastThatEnded) {
+  const SlotHandle handle = Begin();
+  const std::string id = registry.IdOf(handle);
+  SessionStats final_stats;
+  final_stats.rx_bytes = 7;
+  registry.End(handle, final_stats, CloseReason::kIdleTimeout);
+  ASSERT_EQ(registry.closed().size(), 1u);
+  EXPECT_EQ(registry.closed().front().id, id);
+  EXPECT_EQ(registry.closed().front().close_reason, "IDLE_TIMEOUT");
+  EXPECT_EQ(registry.closed().front().stats.rx_bytes, 7u);
+  EXPECT_NE(registry.closed().front().closed_at_unix_ns, 0);
+  for (size_t i = 0; i < SessionRegistry::kMaxClosed; ++i) registry.End(Begin(), {});
+  EXPECT_EQ(registry.closed().size(), SessionRegistry::kMaxClosed);
+  EXPECT_NE(registry.closed().front().id, id) << "the oldest is forgotten";
+}
+
 TEST_F(SessionRegistryTest, IdsTellTheWorkerAndAreNeverUsedAgain) {
   const SlotHandle first = Begin();
   const std::string id = registry.IdOf(first);
