@@ -361,6 +361,12 @@ std::string EtagOf(const v1::Object& object, const KeyedHash& hash) {
   kept.set_name(metadata.name());
   *kept.mutable_labels() = metadata.labels();
   *kept.mutable_annotations() = metadata.annotations();
+  // A lease is part of what an object is declared to be; when it ends by a ttl is not.
+  if (metadata.has_ttl()) {
+    *kept.mutable_ttl() = metadata.ttl();
+  } else if (metadata.has_expire_time()) {
+    *kept.mutable_expire_time() = metadata.expire_time();
+  }
   metadata = kept;
   std::string bytes = DeterministicBytes(subject);
   const uint64_t value = hash(AsBytes(bytes));

@@ -88,7 +88,7 @@ inline constexpr size_t kMaxObjects = 10000;
 // Errors: INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, ABORTED, FAILED_PRECONDITION, RESOURCE_EXHAUSTED; see error_builder.h.
 absl::StatusOr<ChangePlan> MakePlan(const ObjectTable& table, const ChangeSet& set, const PlanContext& context);
 
-// The etag of an object: a quoted keyed hash of spec, labels and annotations.
+// The etag of an object: a quoted keyed hash of spec, labels, annotations and lease.
 std::string EtagOf(const v1::Object& object, const KeyedHash& hash);
 
 }  // namespace culvert::server

@@ -109,7 +109,7 @@ struct ControlServer::Shared {
     quota.Resize(kQuotaBytes).SetMaxThreads(kMaxThreads);
   }
 
-  ServiceContext ContextFor(const CallerSource& callers) { return {&supervisor, &tokens, &callers, calls.get()}; }
+  ServiceContext ContextFor(const CallerSource& callers) { return {&supervisor, &tokens, &callers, calls}; }
 
   void Add(grpc::Server& server) {
     const std::lock_guard lock(mutex);
@@ -176,11 +176,12 @@ class ControlServer::Room final : public CallerRoom {
   }
   ~Room() override { End(shared_.shutdown_deadline); }
 
-  void Enter(int socket) override {
-    // Even without a server it is the acceptor that closes the socket.
+  bool Enter(io::FileDescriptor socket) override {
+    if (server_ == nullptr) return false;
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
-    parameters.fd = socket;
+    parameters.fd = socket.Release();
     acceptor_->HandleNewConnection(&parameters);
+    return true;
   }
   void Empty() override { End(SystemTime::min()); }
 

@@ -78,7 +78,7 @@ std::unique_ptr<StartFailure> Daemon::Start() {
     StoreWriter::Callbacks callbacks;
     callbacks.snapshot = [this] { return StoreWriter::Snapshot{supervisor_->KeptObjects(), kept_.etag_key}; };
     callbacks.on_health = [this](absl::Status health) { supervisor_->SetStoreHealth(std::move(health)); };
-    callbacks.on_content = [this](StoreContent content) { supervisor_->Restore(std::move(content.objects), nullptr); };
+    callbacks.on_content = [this](StoreContent content) { supervisor_->RestoreHere(std::move(content.objects)); };
     store_ = std::make_unique<StoreWriter>(*thread_, state_path_, *std::move(opened_store_), std::move(callbacks), StoreWriter::Options());
   }
   if (auto failure = ApplyFiles(*objects)) return failure;

@@ -25,11 +25,16 @@ LogLevel LogLevels::Set(const std::string& component, LogLevel level, Duration r
   const std::optional<LogLevel> before = component.empty() ? GetLogLevel() : GetLogLevel(component);
   const LogLevel previous = before.value_or(GetLogLevel());
   Put(component, level);
-  const uint64_t change = next_change_++;
-  changes_[component] = change;
-  if (revert_after > Duration::zero()) {
-    thread_.RunAt(io::Now() + revert_after, [this, component, before, change] {
-      if (changes_[component] == change) Put(component, before);
+  Change& change = changes_[component];
+  if (!change.is_for_a_while) change.lasting = before;  // one for a while that follows another goes back to what was before both
+  change.number = next_change_++;
+  change.is_for_a_while = revert_after > Duration::zero();
+  if (change.is_for_a_while) {
+    thread_.RunAt(io::Now() + revert_after, [this, component, number = change.number] {
+      Change& latest = changes_[component];
+      if (latest.number != number) return;
+      latest.is_for_a_while = false;
+      Put(component, latest.lasting);
     });
   }
   Log(LogLevel::kInfo, "control", "log level changed", {{"component", component}});

@@ -27,7 +27,12 @@ class LogLevels {
 
  private:
   ControlThread& thread_;
-  std::map<std::string, uint64_t> changes_;  // the latest of each component; an older one reverts nothing
+  struct Change {
+    uint64_t number = 0;                // an older one reverts nothing
+    std::optional<LogLevel> lasting;    // what a change for a while goes back to
+    bool is_for_a_while = false;
+  };
+  std::map<std::string, Change> changes_;  // the latest of each component
   uint64_t next_change_ = 1;
 };
 

@@ -163,7 +163,7 @@ void ClearOutputOnly(Message& message, const std::string& prefix, std::vector<v1
 
 void ClearLive(Message& message) {
   Visit(message, "", [](Message& owner, const FieldDescriptor& field, const std::string&) {
-    if (!RulesOf(field).live()) return true;
+    if (!RulesOf(field).live() && field.message_type() != v1::Counters::descriptor()) return true;
     owner.GetReflection()->ClearField(&owner, &field);
     return false;
   });

@@ -20,7 +20,7 @@ std::string JoinPath(const std::string& prefix, const std::string& name);
 void RedactSecrets(google::protobuf::Message& message);
 // Removes every field marked output_only; one warning for each that was set.
 void ClearOutputOnly(google::protobuf::Message& message, const std::string& prefix, std::vector<v1::Warning>& warnings);
-// Removes every field marked live.
+// Removes every field marked live, and all counters.
 void ClearLive(google::protobuf::Message& message);
 // Appends a FIELD_IMMUTABLE violation for every immutable field that differs.
 void FindImmutableChanges(const google::protobuf::Message& before, const google::protobuf::Message& after,

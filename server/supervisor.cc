@@ -204,6 +204,10 @@ v1::Object Supervisor::View(const Entry& entry, const MergedReport& report) {
 }
 
 void Supervisor::Plan(Waiting waiting) {
+  // What was deleted while its restoration waited stays deleted.
+  if (waiting.set.is_restored) {
+    std::erase_if(waiting.set.changes, [this](const server::Change& change) { return !kept_.contains(KeyOf(change.object)); });
+  }
   if (DeletePending(waiting)) return;
   absl::StatusOr<ChangePlan> plan = MakePlan(table_, waiting.set, MakeContext());
   if (!plan.ok()) return waiting.done(std::move(plan).status());
@@ -228,18 +232,20 @@ void Supervisor::Execute(Waiting waiting, ChangePlan plan) {
   running->manager = waiting.set.manager;
   running->done = std::move(waiting.done);
   change_is_running_ = true;
+  // Its caller is told by the deadline of the call (call_book.h), under whose request id the change goes on.
   thread_.RunAt(io::Now() + kChangeTimeout, [weak = std::weak_ptr<Running>(running)] {
     const std::shared_ptr<Running> late = weak.lock();
     if (late == nullptr || late->done == nullptr) return;
     Log(LogLevel::kError, "control", "a change takes too long: a worker or the disk does not answer");
-    std::exchange(late->done, nullptr)(ControlOverloaded());
   });
   // Kept first: what a caller is told is done must outlive whatever happens next. What then cannot come into force is taken back.
   if (options_.store && !waiting.set.is_restored) running->kept = ChangesToKeep(running->plan, waiting.set);
   if (running->kept.empty()) return BeginRollout(running);
-  options_.store(running->kept, [this, running](const absl::Status& kept) {
-    if (kept.ok()) {
-      Keep(running->kept);
+  // What is over is over, whether the disk can be told now or once it takes writes again.
+  const bool goes_on = !waiting.set.changes.empty() && waiting.set.changes.front().if_expired;
+  options_.store(running->kept, [this, running, goes_on](const absl::Status& kept) {
+    if (kept.ok() || goes_on) {
+      running->undo = Keep(running->kept);
       return BeginRollout(running);
     }
     running->prepared = {};  // ports are free again before the caller learns of it

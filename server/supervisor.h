@@ -101,6 +101,8 @@ class Supervisor {
   // Puts what a store kept into force, as far as that is possible; the rest is tried again every few seconds. An object of a name that
   // a configuration folder has taken stays in the store. `done`: all of it was tried.
   void Restore(std::vector<v1::Object> objects, std::function<void()> done);
+  // The same on the control thread: they count as kept when it returns.
+  void RestoreHere(std::vector<v1::Object> objects) { RestoreNow(std::move(objects), nullptr); }
   // Everything that was acknowledged and is kept. The control thread.
   [[nodiscard]] std::vector<v1::Object> KeptObjects() const;
   // Whether what is declared can be kept: at the start and at every change. The control thread, or before it runs anything.
@@ -141,6 +143,12 @@ class Supervisor {
     bool validate_only = false;
     Done<ChangeOutcome> done;
   };
+  // What was kept under a key before a change.
+  struct Undo {
+    ObjectKey key;
+    std::shared_ptr<const v1::Object> object;  // nullptr: nothing
+    std::string pending;                       // why it was not in force; empty: it was
+  };
   // A change whose rollout is under way.
   struct Running {
     ChangePlan plan;
@@ -151,6 +159,7 @@ class Supervisor {
     bool is_trial = false;                // validate_only
     std::vector<v1::Object> final_views;  // of deleted objects, one a result
     std::vector<StoreChange> kept;        // what the store was told
+    std::vector<Undo> undo;               // and what it held before
   };
   // An object that is kept and not in force.
   struct Pending {
@@ -168,10 +177,12 @@ class Supervisor {
   void EndChange(const std::shared_ptr<Running>& running, absl::StatusOr<ChangeOutcome> outcome);
   void BeginRollout(const std::shared_ptr<Running>& running);
   [[nodiscard]] std::vector<StoreChange> ChangesToKeep(const ChangePlan& plan, const ChangeSet& set) const;
-  void Keep(const std::vector<StoreChange>& changes);
+  std::vector<Undo> Keep(const std::vector<StoreChange>& changes);
   void TakeBack(const std::shared_ptr<Running>& running, const absl::Status& why);
   bool DeletePending(const Waiting& waiting);
+  void RestoreNow(std::vector<v1::Object> objects, std::function<void()> done);
   void RestoreNext();
+  void NoteRestored(std::vector<v1::Object> batch, const absl::Status& status);
   void RetryPending();
   // What a change did, to who watches.
   void TellWatchers(const Running& running, const std::vector<v1::Object>& views);
@@ -211,11 +222,12 @@ class Supervisor {
   // What the store holds, secrets included.
   std::map<ObjectKey, std::shared_ptr<const v1::Object>> kept_;
   std::map<ObjectKey, Pending> pending_;
-  std::deque<v1::Object> to_restore_;
+  std::deque<std::vector<v1::Object>> to_restore_;  // each at once
   std::vector<std::function<void()>> when_restored_;
   bool is_restoring_ = false;
   absl::Status store_health_;
   int seconds_to_retry_ = 0;
+  int retry_after_seconds_ = 0;
   LogLevels log_levels_;
   std::vector<std::function<void()>> every_second_;
   uint64_t next_incarnation_ = 1;

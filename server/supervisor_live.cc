@@ -127,7 +127,8 @@ void Supervisor::Connect(ConnectRequest request, std::shared_ptr<ConnectChannel>
     WorkerControl& worker = *options_.workers[next_probe_worker_++ % options_.workers.size()];
     done(worker.Connect(request, channel) ? absl::OkStatus() : ControlOverloaded());
   });
-  if (!is_posted) done(RefusalStatus());
+  // Never at once: the caller holds its lock.
+  if (!is_posted) thread_.PostReply([done, status = RefusalStatus()] { done(status); });
 }
 
 absl::StatusOr<std::shared_ptr<const DialerConfig>> Supervisor::ProbeConfig(const ProbeSubject& subject) {

@@ -1,5 +1,6 @@
 // What the API made outlives the daemon: what of a change is kept, and how what was kept comes back.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/base/log.h"
@@ -11,6 +12,7 @@ namespace culvert::server {
 namespace {
 
 constexpr int kRetrySeconds = 5;
+constexpr int kMaxRetrySeconds = 60;
 
 bool IsKept(const Entry& entry) { return MetadataOf(entry.object).manager() != kFileManager; }
 
@@ -54,8 +56,13 @@ std::vector<StoreChange> Supervisor::ChangesToKeep(const ChangePlan& plan, const
   return changes;
 }
 
-void Supervisor::Keep(const std::vector<StoreChange>& changes) {
+std::vector<Supervisor::Undo> Supervisor::Keep(const std::vector<StoreChange>& changes) {
+  std::vector<Undo> before;
   for (const StoreChange& change : changes) {
+    Undo& undo = before.emplace_back();
+    undo.key = change.key;
+    if (const auto kept = kept_.find(change.key); kept != kept_.end()) undo.object = kept->second;
+    if (const auto pending = pending_.find(change.key); pending != pending_.end()) undo.pending = pending->second.why;
     pending_.erase(change.key);  // another one took its place
     if (change.object) {
       kept_[change.key] = std::make_shared<const v1::Object>(*change.object);
@@ -63,19 +70,22 @@ void Supervisor::Keep(const std::vector<StoreChange>& changes) {
       kept_.erase(change.key);
     }
   }
+  return before;
 }
 
-// The workers took nothing of a change that is kept already.
+// The workers took nothing of a change that is kept already: what was kept before is kept again, also what was only pending.
 void Supervisor::TakeBack(const std::shared_ptr<Running>& running, const absl::Status& why) {
   if (running->kept.empty()) return EndChange(running, why);
   std::vector<StoreChange> inverse;
-  for (const StoreChange& change : running->kept) {
-    const EntryPtr before = table_.Find(change.key);
+  for (const Undo& undo : running->undo) {
     StoreChange& back = inverse.emplace_back();
-    back.key = change.key;
-    if (before != nullptr && IsKept(*before)) back.object = before->object;
+    back.key = undo.key;
+    if (undo.object != nullptr) back.object = *undo.object;
   }
   Keep(inverse);  // also when the disk takes nothing more: then it is told everything anew once it does
+  for (const Undo& undo : running->undo) {
+    if (undo.object != nullptr && !undo.pending.empty()) pending_[undo.key] = {*undo.object, undo.pending};
+  }
   options_.store(inverse, [this, running, why](const absl::Status&) { EndChange(running, why); });
 }
 
@@ -100,76 +110,84 @@ void Supervisor::SetStoreHealth(absl::Status health) {
 
 void Supervisor::Restore(std::vector<v1::Object> objects, std::function<void()> done) {
   const auto given = std::make_shared<std::vector<v1::Object>>(std::move(objects));
-  static_cast<void>(thread_.Post([this, given, done = std::move(done)] {
-    SortByKind(*given);
-    for (v1::Object& object : *given) {
-      if (!server::KindOf(object)) continue;
-      kept_[KeyOf(object)] = std::make_shared<const v1::Object>(object);
-    }
-    if (done) when_restored_.push_back(done);
-    // All at once is what usually works, and quickest.
-    ChangeSet set;
-    set.is_restored = true;
-    for (v1::Object& object : *given) {
-      if (!server::KindOf(object)) continue;
-      if (table_.Find(KeyOf(object)) == nullptr) {
-        set.changes.emplace_back().object = object;
-      } else {
-        to_restore_.push_back(object);
-      }
-    }
-    if (set.changes.empty()) return RestoreNext();
-    Change(std::move(set), /*validate_only=*/false, [this, given](const absl::StatusOr<ChangeOutcome>& outcome) {
-      if (!outcome.ok()) {
-        for (v1::Object& object : *given) to_restore_.push_back(std::move(object));
-      }
-      RestoreNext();
-    });
-  }));
+  // As a reply: it must not be refused, and happens once.
+  thread_.PostReply([this, given, done = std::move(done)] { RestoreNow(std::move(*given), done); });
 }
 
-// One by one, so that what stands in the way of one keeps no other from coming back.
+void Supervisor::RestoreNow(std::vector<v1::Object> objects, std::function<void()> done) {
+  std::erase_if(objects, [](const v1::Object& object) { return !server::KindOf(object); });
+  SortByKind(objects);
+  for (const v1::Object& object : objects) kept_[KeyOf(object)] = std::make_shared<const v1::Object>(object);
+  if (done) when_restored_.push_back(std::move(done));
+  to_restore_.push_back(std::move(objects));
+  RestoreNext();
+}
+
+// All at once is what usually works, and quickest. Where something stands in the way the halves are tried, and theirs, until what
+// stands in the way is alone: so one of thousands costs a dozen changes more.
 void Supervisor::RestoreNext() {
-  if (is_restoring_) return;
-  while (!to_restore_.empty()) {
-    v1::Object object = std::move(to_restore_.front());
-    to_restore_.pop_front();
-    const ObjectKey key = KeyOf(object);
-    if (!kept_.contains(key)) continue;  // it was deleted meanwhile
-    if (const EntryPtr entry = table_.Find(key); entry != nullptr) {
-      pending_.erase(key);
-      if (!IsKept(*entry)) pending_[key] = {std::move(object), "a configuration folder has an object of this name"};
-      continue;
-    }
+  while (!is_restoring_ && !to_restore_.empty()) {
+    const auto batch = std::make_shared<std::vector<v1::Object>>();
     ChangeSet set;
     set.is_restored = true;
-    set.changes.emplace_back().object = object;
-    is_restoring_ = true;
-    return Change(std::move(set), /*validate_only=*/false, [this, key, object](const absl::StatusOr<ChangeOutcome>& outcome) {
-      is_restoring_ = false;
-      if (outcome.ok()) {
+    for (v1::Object& object : to_restore_.front()) {
+      const ObjectKey key = KeyOf(object);
+      if (!kept_.contains(key)) continue;  // it was deleted meanwhile
+      if (const EntryPtr entry = table_.Find(key); entry != nullptr) {
         pending_.erase(key);
-      } else if (kept_.contains(key)) {
-        const std::string why(outcome.status().message());
-        const auto known = pending_.find(key);
-        if (known == pending_.end() || known->second.why != why) {
-          events_.Record(EventType::kWarning, "NotRestored", key.ToString(), why);
-        }
-        pending_[key] = {object, why};
+        if (!IsKept(*entry)) pending_[key] = {std::move(object), "a configuration folder has an object of this name"};
+        continue;
       }
-      RestoreNext();
+      set.changes.emplace_back().object = object;
+      batch->push_back(std::move(object));
+    }
+    to_restore_.pop_front();
+    if (batch->empty()) continue;
+    is_restoring_ = true;
+    const auto is_answered = std::make_shared<bool>(false);  // at once: then this loop goes on with the next
+    Change(std::move(set), /*validate_only=*/false, [this, batch, is_answered](const absl::StatusOr<ChangeOutcome>& outcome) {
+      is_restoring_ = false;
+      NoteRestored(std::move(*batch), outcome.status());
+      if (std::exchange(*is_answered, true)) RestoreNext();
     });
+    if (std::exchange(*is_answered, true)) continue;
+    return;
   }
+  if (is_restoring_) return;
   for (const auto& done : std::exchange(when_restored_, {})) done();
 }
 
+void Supervisor::NoteRestored(std::vector<v1::Object> batch, const absl::Status& status) {
+  if (status.ok()) {
+    for (const v1::Object& object : batch) pending_.erase(KeyOf(object));
+    return;
+  }
+  if (batch.size() > 1 && !stopping_) {
+    const auto middle = batch.begin() + static_cast<std::ptrdiff_t>(batch.size() / 2);
+    to_restore_.emplace_front(std::make_move_iterator(middle), std::make_move_iterator(batch.end()));
+    to_restore_.emplace_front(std::make_move_iterator(batch.begin()), std::make_move_iterator(middle));
+    return;
+  }
+  const std::string why(status.message());
+  for (v1::Object& object : batch) {
+    const ObjectKey key = KeyOf(object);
+    if (!kept_.contains(key)) continue;
+    const auto known = pending_.find(key);
+    if (known == pending_.end() || known->second.why != why) events_.Record(EventType::kWarning, "NotRestored", key.ToString(), why);
+    pending_[key] = {std::move(object), why};
+  }
+}
+
+// The longer it has been in vain, the seldomer.
 void Supervisor::RetryPending() {
-  if (pending_.empty() || is_restoring_ || ++seconds_to_retry_ < kRetrySeconds) return;
+  if (pending_.empty()) retry_after_seconds_ = kRetrySeconds;
+  if (pending_.empty() || is_restoring_ || !to_restore_.empty() || ++seconds_to_retry_ < retry_after_seconds_) return;
   seconds_to_retry_ = 0;
+  retry_after_seconds_ = std::min(2 * std::max(retry_after_seconds_, kRetrySeconds), kMaxRetrySeconds);
   std::vector<v1::Object> objects;
   for (const auto& [key, pending] : pending_) objects.push_back(pending.object);
   SortByKind(objects);
-  for (v1::Object& object : objects) to_restore_.push_back(std::move(object));
+  to_restore_.push_back(std::move(objects));
   RestoreNext();
 }
 
@@ -179,6 +197,11 @@ bool Supervisor::DeletePending(const Waiting& waiting) {
   const ObjectKey key = waiting.set.changes.front().key;
   const auto pending = pending_.find(key);
   if (pending == pending_.end() || table_.Find(key) != nullptr) return false;
+  const std::string& etag = MetadataOf(pending->second.object).etag();
+  if (const std::string& wanted = waiting.set.changes.front().etag; !wanted.empty() && wanted != etag) {
+    waiting.done(EtagMismatch(key, etag));
+    return true;
+  }
   ChangeOutcome outcome;
   ChangeResult& result = outcome.results.emplace_back();
   result.action = ChangeResult::Action::kDeleted;

@@ -42,6 +42,7 @@ void Supervisor::TellWatchers(const Running& running, const std::vector<v1::Obje
 }
 
 void Supervisor::Look(const MergedReport& report, SubjectBook& book) {
+  if (!report.is_complete) return;  // what a silent worker has is not gone
   for (const auto& [key, entry] : table_.entries()) book.Observe(BookKey(key), SubjectOf(View(*entry, report)));
   if (!report.has_sessions) return;
   std::set<std::string> ids;

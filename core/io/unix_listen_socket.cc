@@ -24,10 +24,11 @@ absl::StatusOr<PeerCredentials> CredentialsOf(int fd) {
   constexpr size_t kMaxGroups = 1024;
   std::vector<gid_t> groups(kMaxGroups);
   size = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
-  // A kernel that does not know leaves the list empty: then nobody is let in by a supplementary group.
   if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) == 0) {
     groups.resize(size / sizeof(gid_t));
     peer.groups.assign(groups.begin(), groups.end());
+  } else if (errno != ENOPROTOOPT) {
+    return SocketStatus("SO_PEERGROUPS", errno);  // not known as a whole: a group that is denied could be hidden
   }
   return peer;
 }

@@ -59,7 +59,8 @@ void CallBook::End(const RequestKey& key, std::optional<std::string> answer, Tim
   const std::lock_guard lock(mutex_);
   const auto at = by_key_.find(key);
   if (at == by_key_.end()) return;  // pushed out by newer ones
-  if (!answer) return Forget(at->second);
+  // A large one is not worth the memory: what is that large (an Apply) does nothing when it is sent again.
+  if (!answer || answer->size() > kMaxOneAnswerBytes) return Forget(at->second);
   answer_bytes_ += answer->size();
   at->second->response = std::move(answer);
   Trim(now);
@@ -72,9 +73,13 @@ void CallBook::Forget(Answers::iterator at) {
 }
 
 void CallBook::Trim(TimePoint now) {
-  while (!answers_.empty() &&
-         (answers_.front().expires <= now || answers_.size() > kMaxAnswers || answer_bytes_ > kMaxAnswerBytes)) {
-    Forget(answers_.begin());
+  for (auto at = answers_.begin(); at != answers_.end();) {
+    const bool must_go = at->expires <= now || answers_.size() > kMaxAnswers || answer_bytes_ > kMaxAnswerBytes;
+    if (!must_go) return;
+    const auto next = std::next(at);
+    // What is under way is known until it ends, however many there are.
+    if (at->response || at->expires <= now) Forget(at);
+    at = next;
   }
 }
 

@@ -44,6 +44,7 @@ class CallBook {
   static constexpr Duration kAnswerLifetime = std::chrono::minutes(10);
   static constexpr size_t kMaxAnswers = 4096;
   static constexpr size_t kMaxAnswerBytes = 16 << 20;  // of all of them
+  static constexpr size_t kMaxOneAnswerBytes = 1 << 20;
 
   CallBook() = default;
   CallBook(const CallBook&) = delete;

@@ -3,6 +3,7 @@
 #include <grpc/grpc_security_constants.h>
 
 #include <memory>
+#include <string_view>
 #include <utility>
 
 namespace culvert::server {
@@ -15,14 +16,19 @@ Principals PrincipalsOf(const grpc::AuthContext& auth) {
                                                                  {"peer_email", "email:"},
                                                                  {GRPC_X509_CN_PROPERTY_NAME, "cn:"}};
   Principals principals;
+  bool is_too_many = false;
   for (const auto& [property, head] : kProperties) {
     for (const grpc::string_ref& value : auth.FindPropertyValues(property)) {
       const std::string text(value.data(), value.size());
-      if (text.empty() || principals.size() >= kMaxPrincipals) continue;
-      principals.push_back(text.starts_with("spiffe://") ? text : head + text);
+      if (text.empty()) continue;
+      is_too_many = is_too_many || principals.size() >= kMaxPrincipals;
+      // Only a URI can be a SPIFFE id: whoever may choose another name must not be able to choose this one.
+      const bool is_spiffe = std::string_view(head) == "uri:" && text.starts_with("spiffe://");
+      principals.push_back(is_spiffe ? text : head + text);
     }
   }
-  return principals;
+  // Somebody who is not known as a whole could hide a name that a rule denies.
+  return is_too_many ? Principals() : principals;
 }
 
 Caller TlsCallers::CallerOf(const grpc::ServerContextBase& call) const {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <list>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -17,6 +18,8 @@ namespace {
 
 // A listener that finds no descriptor waits, as its socket stays readable.
 constexpr Duration kOutOfFilesPause = std::chrono::milliseconds(100);
+constexpr Duration kRefusalPause = std::chrono::milliseconds(200);
+constexpr int kAcceptsPerTurn = 16;
 
 }  // namespace
 
@@ -48,15 +51,28 @@ class UnixDoor::Loop final : private io::IoHandler {
       reactor_->Dispatch();
       mailbox_->Drain();
       ForgetEnded();
+      if (std::shared_ptr<const AccessPolicy> policy = TakeNextPolicy()) SetPolicy(std::move(policy));
     }
     connections_.clear();
     rooms_.clear();
   }
 
-  [[nodiscard]] bool Post(io::Mailbox::Task task) { return mailbox_->Post(std::move(task)); }
+  void OfferPolicy(std::shared_ptr<const AccessPolicy> policy) {
+    {
+      const std::lock_guard lock(policy_mutex_);
+      next_policy_ = std::move(policy);
+    }
+    mailbox_->Wake();
+  }
   void Close() {
     is_closed_ = true;
     mailbox_->Wake();
+  }
+
+ private:
+  std::shared_ptr<const AccessPolicy> TakeNextPolicy() {
+    const std::lock_guard lock(policy_mutex_);
+    return std::exchange(next_policy_, nullptr);
   }
   void SetPolicy(std::shared_ptr<const AccessPolicy> policy) {
     policy_ = std::move(policy);
@@ -69,7 +85,6 @@ class UnixDoor::Loop final : private io::IoHandler {
     rooms_.remove_if([](const Room& room) { return room.is_stale && room.connections == 0; });
   }
 
- private:
   struct Room {
     Caller caller;
     std::unique_ptr<CallerRoom> server;
@@ -90,8 +105,14 @@ class UnixDoor::Loop final : private io::IoHandler {
   };
 
   void OnIo(uint32_t) override {
+    // A few at a time, so that a flood of them holds up nothing else here; who has left makes room first.
+    ForgetEnded();
     bool is_out_of_files = false;
-    while (std::optional<io::UnixListenSocket::Accepted> accepted = socket_.Accept(is_out_of_files)) Take(*std::move(accepted));
+    for (int taken = 0; taken < kAcceptsPerTurn && !is_closed_; ++taken) {
+      std::optional<io::UnixListenSocket::Accepted> accepted = socket_.Accept(is_out_of_files);
+      if (!accepted) break;
+      Take(*std::move(accepted));
+    }
     if (!is_out_of_files) return;
     paused_ = true;
     resume_at_ = io::Now() + kOutOfFilesPause;
@@ -103,11 +124,11 @@ class UnixDoor::Loop final : private io::IoHandler {
     caller.principals = PrincipalsOf(accepted.peer);
     caller.role = policy_->RoleOf(caller.principals);
     caller.channel = v1::CONTROL_CHANNEL_UNIX;
-    if (caller.role == v1::ROLE_UNSPECIFIED) return on_refused_(caller.Name(), "has no role");
+    if (caller.role == v1::ROLE_UNSPECIFIED) return Refuse(caller, "has no role");
     const size_t of_user = static_cast<size_t>(
         std::ranges::count_if(connections_, [&](const auto& one) { return one->uid == accepted.peer.uid; }));
     if (connections_.size() >= kMaxConnections || of_user >= kMaxConnectionsPerUser) {
-      return on_refused_(caller.Name(), "has too many connections");
+      return Refuse(caller, "has too many connections");
     }
     absl::StatusOr<io::FileDescriptor> second = accepted.socket.Duplicate();
     auto connection = std::make_unique<Connection>();
@@ -115,9 +136,23 @@ class UnixDoor::Loop final : private io::IoHandler {
     connection->second = *std::move(second);
     connection->uid = accepted.peer.uid;
     connection->room = RoomOf(std::move(caller));
+    if (!connection->room->server->Enter(std::move(accepted.socket))) {
+      Log(LogLevel::kError, "control", "cannot serve a caller on the control socket", {{"principal", connection->room->caller.Name()}});
+      reactor_->Remove(connection->second.get());
+      connection->room->is_stale = true;  // the next call of theirs makes another one
+      if (connection->room->connections == 0) rooms_.erase(connection->room);
+      return;
+    }
     ++connection->room->connections;
-    connection->room->server->Enter(accepted.socket.Release());
     connections_.push_back(std::move(connection));
+  }
+
+  // Coming again and again costs who is refused nothing: it is told a few times a second.
+  void Refuse(const Caller& caller, const char* why) {
+    const TimePoint now = io::Now();
+    if (now - last_refusal_ < kRefusalPause) return;
+    last_refusal_ = now;
+    on_refused_(caller.Name(), why);
   }
 
   std::list<Room>::iterator RoomOf(Caller caller) {
@@ -155,6 +190,9 @@ class UnixDoor::Loop final : private io::IoHandler {
   MailHandler mail_;
   bool paused_ = false;
   TimePoint resume_at_{};
+  TimePoint last_refusal_{};
+  std::mutex policy_mutex_;
+  std::shared_ptr<const AccessPolicy> next_policy_;  // guarded by policy_mutex_
   std::list<Room> rooms_;
   std::vector<std::unique_ptr<Connection>> connections_;
 };
@@ -178,11 +216,7 @@ UnixDoor::UnixDoor(std::unique_ptr<Loop> loop) : loop_(std::move(loop)), thread_
 
 UnixDoor::~UnixDoor() { Close(); }
 
-void UnixDoor::SetPolicy(std::shared_ptr<const AccessPolicy> policy) {
-  if (!loop_->Post([loop = loop_.get(), policy = std::move(policy)] { loop->SetPolicy(policy); })) {
-    Log(LogLevel::kWarning, "control", "the door is busy: the new access policy is taken with the next look at its file");
-  }
-}
+void UnixDoor::SetPolicy(std::shared_ptr<const AccessPolicy> policy) { loop_->OfferPolicy(std::move(policy)); }
 
 void UnixDoor::Close() {
   if (!thread_.joinable()) return;

@@ -26,8 +26,8 @@ namespace culvert::server {
 class CallerRoom {
  public:
   virtual ~CallerRoom() = default;
-  // Takes the connection, and closes it in the end. The door's thread.
-  virtual void Enter(int socket) = 0;
+  // Takes the connection, and closes it in the end. False: it can take none, ever. The door's thread.
+  virtual bool Enter(io::FileDescriptor socket) = 0;
   // Sends everybody away at once. The door's thread.
   virtual void Empty() = 0;
 };

@@ -164,7 +164,12 @@ std::optional<long double> NumberIn(const Message& owner, const FieldDescriptor&
 absl::StatusOr<Literal> Literal::Make(const FieldPath& path, Comparison comparison, std::string_view text, bool quoted) {
   const FieldDescriptor& field = path.field();
   Literal literal;
-  if (comparison == Comparison::kHas && text == "*" && !quoted && path.map_key.empty()) return literal;
+  if (comparison == Comparison::kHas && text == "*" && !quoted) {
+    if (path.map_key.empty()) return literal;
+    literal.meaning_ = Meaning::kMapKey;
+    literal.text_ = path.map_key;
+    return literal;
+  }
   if (field.is_map() && path.map_key.empty()) {
     if (comparison != Comparison::kHas) {
       return Problem("\"" + field.name() + "\" is a map: write " + field.name() + ".KEY, or " + field.name() + ":KEY for \"has the key\"");

@@ -1,11 +1,16 @@
 #include "server/services/audit.h"
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "core/base/log.h"
 #include "core/crypto/sha256.h"
+#include "core/io/monotonic_clock.h"
 #include "server/access/methods.h"
 #include "server/error_builder.h"
 #include "server/message_walk.h"
@@ -58,6 +63,32 @@ void WriteLine(const AuditRecord& record, const Caller& caller, const absl::Stat
        {"result", outcome}});
 }
 
+// Calls that are refused cost who makes them nothing, so they are not to fill the log: a few a second, and how many more there were.
+class RefusalBudget {
+ public:
+  // nullopt: not this one. Else how many went without a line since the last one.
+  std::optional<uint64_t> Take(TimePoint now) {
+    constexpr int kPerSecond = 10;
+    const std::lock_guard lock(mutex_);
+    if (now - second_ >= std::chrono::seconds(1)) {
+      second_ = now;
+      taken_ = 0;
+    }
+    if (taken_ == kPerSecond) {
+      ++left_out_;
+      return std::nullopt;
+    }
+    ++taken_;
+    return std::exchange(left_out_, 0);
+  }
+
+ private:
+  std::mutex mutex_;
+  TimePoint second_{};  // guarded by mutex_, like all below
+  int taken_ = 0;
+  uint64_t left_out_ = 0;
+};
+
 }  // namespace
 
 AuditRecord AuditOf(const Message& request) {
@@ -83,6 +114,12 @@ void WriteAudit(const AuditRecord& record, const Caller& caller, const absl::Sta
 
 void AuditRefusal(const CallerSource& source, const grpc::ServerContextBase& call, const Message& request, const absl::Status& result) {
   if (!absl::IsPermissionDenied(result) && !absl::IsUnauthenticated(result)) return;
+  static auto* const budget = new RefusalBudget;  // for the rest of the process
+  const std::optional<uint64_t> left_out = budget->Take(io::Now());
+  if (!left_out) return;
+  if (*left_out > 0) {
+    Log(LogLevel::kInfo, "audit", "more calls were refused", {{"event", "audit"}, {"calls", std::to_string(*left_out)}});
+  }
   AuditRecord record = AuditOf(request);
   if (const google::protobuf::MethodDescriptor* method = MethodTaking(*request.GetDescriptor())) record.method = PathOf(*method);
   WriteLine(record, source.CallerOf(call), result);

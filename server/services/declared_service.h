@@ -30,10 +30,10 @@ class DeclaredMethods {
       absl::StatusOr<ListQuery> parsed = ParseListQuery(*request, *Body::descriptor(), KindInfo(Traits::kKind).collection);
       if (!parsed.ok()) return answer.Answer(parsed.status());
       const auto query = std::make_shared<const ListQuery>(*std::move(parsed));
-      context_.supervisor->List(Traits::kKind, [this, query, answer](const absl::StatusOr<Supervisor::Listing>& listing) {
+      context_.supervisor->List(Traits::kKind, [tokens = context_.tokens, query, answer](const absl::StatusOr<Supervisor::Listing>& listing) {
         if (!listing.ok()) return answer.Answer(listing.status());
         Response page;
-        const absl::Status status = FillPage(*query, *listing, page);
+        const absl::Status status = FillPage(*tokens, *query, *listing, page);
         answer.Answer(status, [&](Response& out) { out.Swap(&page); });
       });
     });
@@ -98,17 +98,17 @@ class DeclaredMethods {
   }
 
   template <typename Response>
-  absl::Status FillPage(const ListQuery& query, const Supervisor::Listing& listing, Response& page) const {
+  static absl::Status FillPage(const PageTokens& tokens, const ListQuery& query, const Supervisor::Listing& listing, Response& page) {
     page.set_revision(listing.revision);
     const auto add = [&page](Body& body) { Traits::AddTo(page) = std::move(body); };
     std::vector<Body> bodies;
     if (!query.IsByNameOnly()) {
       for (const EntryPtr& entry : listing.entries) bodies.push_back(std::move(BodyIn(listing, *entry)));
-      return FillList(*context_.tokens, query, bodies, [](const Body& body) { return body.metadata().name(); }, add, page);
+      return FillList(tokens, query, bodies, [](const Body& body) { return body.metadata().name(); }, add, page);
     }
     // Only what stands on the page is looked at closely.
     CULVERT_ASSIGN_OR_RETURN(const PageRange range,
-                             FindPage(*context_.tokens, query.page_size, query.page_token, query.arguments, listing.entries.size(),
+                             FindPage(tokens, query.page_size, query.page_token, query.arguments, listing.entries.size(),
                                       [&](size_t i) -> const std::string& { return MetadataOf(listing.entries[i]->object).name(); }));
     for (size_t i = range.begin; i < range.end; ++i) {
       Body body = BodyIn(listing, *listing.entries[i]);

@@ -1,6 +1,8 @@
 // What every service of one gRPC server needs. All of it outlives the services.
 #pragma once
 
+#include <memory>
+
 namespace culvert::server {
 
 class CallBook;
@@ -13,7 +15,7 @@ struct ServiceContext {
   Supervisor* supervisor = nullptr;
   const PageTokens* tokens = nullptr;
   const CallerSource* callers = nullptr;
-  CallBook* calls = nullptr;
+  std::shared_ptr<CallBook> calls;
 };
 
 }  // namespace culvert::server

@@ -133,14 +133,14 @@ grpc::ServerUnaryReactor* SessionService::ListSessions(Call* call, const v1::Lis
     absl::StatusOr<ListQuery> query = ParseListQuery(*request, *v1::Session::descriptor(), arguments);
     if (!query.ok()) return answer.Answer(query.status());
     FindSessions(*context_.supervisor, request->include_closed(),
-                 [this, answer, query = *std::move(query), listener = request->listener(), dialer = request->dialer()](
+                 [tokens = context_.tokens, answer, query = *std::move(query), listener = request->listener(), dialer = request->dialer()](
                      absl::StatusOr<std::vector<v1::Session>> sessions) {
                    if (!sessions.ok()) return answer.Answer(sessions.status());
                    std::erase_if(*sessions, [&](const v1::Session& session) {
                      return !IsWanted(listener, session.listener()) || !IsWanted(dialer, session.dialer());
                    });
                    v1::ListSessionsResponse page;
-                   const absl::Status status = FillList(*context_.tokens, query, *sessions, [](const v1::Session& one) { return one.name(); },
+                   const absl::Status status = FillList(*tokens, query, *sessions, [](const v1::Session& one) { return one.name(); },
                                                         [&](v1::Session& one) { *page.add_sessions() = std::move(one); }, page);
                    answer.Answer(status, [&](v1::ListSessionsResponse& out) { out.Swap(&page); });
                  });

@@ -31,6 +31,7 @@ class UnaryCall {
       // Its time was up. What came of it in the end is what the request's id stands for.
       Response late;
       if (status.ok()) fill(late);
+      WriteAudit(state_->audit, state_->caller, status);
       return Remember(status, late);
     }
     if (status.ok()) fill(*state_->response);
@@ -72,7 +73,7 @@ class UnaryCall {
   struct State {
     Caller caller;
     Response* response = nullptr;  // belongs to who has claimed `pending`
-    CallBook* book = nullptr;
+    std::shared_ptr<CallBook> book;
     std::shared_ptr<PendingCall> pending;
     AuditRecord audit;
     CallBook::RequestKey request_key;  // its id is empty: none

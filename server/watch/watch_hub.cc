@@ -31,13 +31,25 @@ void WatchHub::Add(std::shared_ptr<WatchReader> reader, Request request) {
     if (reader->is_removed_) return;
     if (stopping_) return reader->OnEnd(DaemonStopping(), "DAEMON_STOPPING");
     if (readers_.size() >= kMaxReaders) return reader->OnEnd(LimitExceeded("Watch streams", kMaxReaders), "");
+    const int64_t resume = request.resume_revision;
+    if (resume != 0 && !revisions_.IsOfThisRun(resume)) {
+      return reader->OnEnd(CannotResume("REVISION_FROM_OTHER_RUN", "is of another run of the daemon", log_.oldest()), "");
+    }
+    if (resume != 0 && !log_.HasAllAfter(resume)) {
+      return reader->OnEnd(CannotResume("REVISION_COMPACTED", "too much has changed since", log_.oldest()), "");
+    }
     auto entry = std::make_unique<Entry>();
     entry->reader = reader;
     entry->request = request;
     entry->wants = true;
     readers_.push_back(std::move(entry));
-    // What changed by itself while nobody watched is found first: a snapshot is then of now, and who comes back misses nothing.
-    LookNow();
+    // What changed by itself while nobody watched is found first: a snapshot is then of now, and who comes back misses nothing. But
+    // readers that come one after the other share a look, or coming would be a way to keep us looking.
+    if (io::Now() - last_look_ >= look_interval_) {
+      LookNow();
+    } else {
+      ArmLook();
+    }
   });
   if (!is_posted) reader->OnEnd(stopping_ ? DaemonStopping() : ControlOverloaded(), "");
 }
@@ -86,8 +98,6 @@ void WatchHub::Begin(Entry& entry) {
   entry.bookmark_due = io::Now() + entry.request.bookmark_interval;
   if (resume == 0) {
     entry.cursor = WatchCursor::FromSnapshot(entry.request.kinds, revisions_);
-  } else if (!revisions_.IsOfThisRun(resume)) {
-    return EndReader(entry.reader, CannotResume("REVISION_FROM_OTHER_RUN", "is of another run of the daemon", log_.oldest()), "");
   } else if (!log_.HasAllAfter(resume)) {
     return EndReader(entry.reader, CannotResume("REVISION_COMPACTED", "too much has changed since", log_.oldest()), "");
   } else {
@@ -155,7 +165,8 @@ void WatchHub::OnLooked(const MergedReport& report, TimePoint began) {
   }
   for (Entry* entry : fresh) Begin(*entry);
   Publish();
-  look_interval_ = std::max(kMinLookInterval, (io::Now() - began) * kMostShareOfTime);
+  last_look_ = io::Now();
+  look_interval_ = std::max(kMinLookInterval, (last_look_ - began) * kMostShareOfTime);
   if (missed_some) return LookNow();
   ArmLook();
 }

@@ -104,6 +104,7 @@ class WatchHub {
   bool is_looking_ = false;
   bool look_is_armed_ = false;
   Duration look_interval_ = kMinLookInterval;
+  TimePoint last_look_{};
 };
 
 }  // namespace culvert::server

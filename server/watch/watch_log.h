@@ -30,7 +30,8 @@ using WatchRecordPtr = std::shared_ptr<const WatchRecord>;
 
 class WatchLog {
  public:
-  static constexpr size_t kMaxRecords = 4096;
+  // More than one Apply of everything there can be makes, with an event for each.
+  static constexpr size_t kMaxRecords = 32768;
   static constexpr size_t kMaxBytes = 32 << 20;
 
   // Outlives it.

@@ -75,7 +75,8 @@ TEST(Descriptors, NoneLeft) {
   const Duration spent = UsageOf(pid).cpu_time - before.cpu_time;
   std::printf("  %d echoes in 2 s without descriptors, %.0f ms of CPU time\n", echoes, std::chrono::duration<double, std::milli>(spent).count());
   EXPECT_LT(spent, milliseconds(1000)) << "it spins";
-  EXPECT_LE(OpenFiles(pid), limit);
+  // The limit is on numbers: a few that were there before it may have greater ones.
+  EXPECT_LE(OpenFiles(pid), limit + 4);
 
   crowd.clear();
   EXPECT_TRUE(Eventually([&] {

@@ -1,12 +1,16 @@
 // Who may do what: policies, roles of methods, the book of calls.
 #include <gmock/gmock.h>
 
+#include <map>
+#include <string>
+
 #include "core/base/time.h"
 #include "culvert/v1/listener.pb.h"
 #include "server/access/access_book.h"
 #include "server/access/access_policy.h"
 #include "server/access/call_book.h"
 #include "server/access/methods.h"
+#include "server/access/tls_callers.h"
 #include "server/access/unix_door.h"
 #include "server/error_builder.h"
 
@@ -126,6 +130,47 @@ TEST(PrincipalsOf, NamesUserGroupAndOtherGroups) {
               ElementsAre("uid:1000", "gid:100", "gid:27", "gid:4"));
 }
 
+// What gRPC makes of a client's certificate.
+class FakeAuthContext final : public grpc::AuthContext {
+ public:
+  explicit FakeAuthContext(std::multimap<std::string, std::string> properties) : properties_(std::move(properties)) {}
+  bool IsPeerAuthenticated() const override { return true; }
+  std::vector<grpc::string_ref> GetPeerIdentity() const override { return {}; }
+  std::string GetPeerIdentityPropertyName() const override { return ""; }
+  std::vector<grpc::string_ref> FindPropertyValues(const std::string& name) const override {
+    std::vector<grpc::string_ref> values;
+    const auto [first, last] = properties_.equal_range(name);
+    for (auto at = first; at != last; ++at) values.emplace_back(at->second);
+    return values;
+  }
+  grpc::AuthPropertyIterator begin() const override { return Nowhere(); }
+  grpc::AuthPropertyIterator end() const override { return Nowhere(); }
+  void AddProperty(const std::string&, const grpc::string_ref&) override {}
+  bool SetPeerIdentityPropertyName(const std::string&) override { return false; }
+
+ private:
+  struct Nowhere : grpc::AuthPropertyIterator {};
+  const std::multimap<std::string, std::string> properties_;
+};
+
+TEST(PrincipalsOf, OnlyAUriIsASpiffeId) {
+  const FakeAuthContext auth({{"peer_uri", "spiffe://c/ctl"},
+                              {"peer_uri", "https://x"},
+                              {"peer_dns", "spiffe://c/admin"},
+                              {"peer_email", "spiffe://c/admin"},
+                              {"x509_common_name", "spiffe://c/admin"}});
+  EXPECT_THAT(PrincipalsOf(auth), ElementsAre("spiffe://c/ctl", "uri:https://x", "dns:spiffe://c/admin", "email:spiffe://c/admin",
+                                              "cn:spiffe://c/admin"));
+}
+
+TEST(PrincipalsOf, WhoHasTooManyNamesHasNone) {
+  std::multimap<std::string, std::string> names;
+  for (int i = 0; i < 64; ++i) names.emplace("peer_dns", "h" + std::to_string(i));
+  EXPECT_EQ(PrincipalsOf(FakeAuthContext(names)).size(), 64u);
+  names.emplace("x509_common_name", "one more");
+  EXPECT_TRUE(PrincipalsOf(FakeAuthContext(names)).empty());
+}
+
 constexpr TimePoint kStart = TimePoint() + seconds(1000);
 
 TEST(CallBook, WhatIsLateIsAnsweredOnce) {
@@ -189,13 +234,16 @@ TEST(CallBook, ForgetsTheOldestWhenThereAreTooMany) {
 
   // And when they are too large.
   CallBook large;
-  const std::string answer(CallBook::kMaxAnswerBytes / 2 + 1, 'x');
-  for (const char* id : {"1", "2"}) {
-    ASSERT_EQ(large.Begin({"u", id}, "d", kStart).standing, CallBook::Standing::kNew);
-    large.End({"u", id}, answer, kStart);
+  const std::string answer(CallBook::kMaxOneAnswerBytes, 'x');
+  const size_t fit = CallBook::kMaxAnswerBytes / answer.size();
+  ASSERT_EQ(large.Begin({"u", "under way"}, "d", kStart).standing, CallBook::Standing::kNew);
+  for (size_t i = 0; i <= fit; ++i) {
+    ASSERT_EQ(large.Begin({"u", std::to_string(i)}, "d", kStart).standing, CallBook::Standing::kNew);
+    large.End({"u", std::to_string(i)}, answer, kStart);
   }
-  EXPECT_EQ(large.Begin({"u", "1"}, "d", kStart).standing, CallBook::Standing::kNew);
-  EXPECT_EQ(large.Begin({"u", "2"}, "d", kStart).standing, CallBook::Standing::kAnswered);
+  EXPECT_EQ(large.Begin({"u", "0"}, "d", kStart).standing, CallBook::Standing::kNew);
+  EXPECT_EQ(large.Begin({"u", "1"}, "d", kStart).standing, CallBook::Standing::kAnswered);
+  EXPECT_EQ(large.Begin({"u", "under way"}, "d", kStart).standing, CallBook::Standing::kUnderWay) << "never while it is being done";
 }
 
 }  // namespace

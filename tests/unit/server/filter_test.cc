@@ -150,6 +150,8 @@ TEST(Filter, ReadsMaps) {
   EXPECT_TRUE(Listener("labels.example.com/tier=front"));
   EXPECT_FALSE(Listener("labels.none=x"));
   EXPECT_TRUE(Listener("labels.none!=x"));
+  EXPECT_TRUE(Listener("labels.app:*"));
+  EXPECT_FALSE(Listener("labels.none:*"));
   EXPECT_TRUE(Listener("labels:*"));
   EXPECT_FALSE(Listener("annotations:*"));
 }

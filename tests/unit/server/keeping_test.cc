@@ -217,6 +217,42 @@ TEST_F(KeepingTest, APendingObjectCanBeDeletedOrReplaced) {
   EXPECT_EQ(Status().pending_size(), 0);
 }
 
+TEST_F(KeepingTest, APendingObjectSurvivesAChangeThatIsRefused) {
+  binder_.taken.insert("127.0.0.1:2");
+  store_.rows[{Kind::kListener, "a"}] = KcpListener("a", "127.0.0.1:2");
+  Restore({KcpListener("a", "127.0.0.1:2")});
+  worker_.refusals_left = 1;
+  EXPECT_FALSE(Apply({KcpListener("a", "127.0.0.1:3")}).ok());
+  EXPECT_EQ(store_.rows.at({Kind::kListener, "a"}).listener().spec().bind(), "127.0.0.1:2");
+  EXPECT_EQ(Status().pending_size(), 1);
+}
+
+TEST_F(KeepingTest, OneThatCannotComeBackCostsTheOthersLittle) {
+  binder_.taken.insert("127.0.0.1:777");
+  std::vector<v1::Object> objects;
+  for (int i = 0; i < 1000; ++i) objects.push_back(KcpListener("l" + std::to_string(i), "127.0.0.1:" + std::to_string(i + 1)));
+  Restore(objects);
+  EXPECT_EQ(Status().pending_size(), 1);
+  EXPECT_EQ(Exported().size(), 999u);
+  EXPECT_LE(worker_.updates, 12) << "halves, not one by one";
+}
+
+TEST_F(KeepingTest, ALeaseEndsThoughTheDiskTakesNothing) {
+  v1::Object object = KcpListener("l", "127.0.0.1:1");
+  object.mutable_listener()->mutable_metadata()->mutable_ttl()->set_seconds(1);
+  ASSERT_TRUE(Apply({object}).ok());
+  std::promise<void> full;
+  ASSERT_TRUE(thread_.Post([&] {
+    store_.health = absl::ResourceExhaustedError("full");
+    full.set_value();
+  }));
+  full.get_future().get();
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!Exported().empty() && std::chrono::steady_clock::now() < give_up) {
+  }
+  EXPECT_THAT(Exported(), IsEmpty());
+}
+
 TEST_F(KeepingTest, PruningForgetsPendingObjectsToo) {
   binder_.taken.insert("127.0.0.1:2");
   v1::Object lost = KcpListener("lost", "127.0.0.1:2");
