@@ -13,14 +13,14 @@ std::string Environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-std::string PeerFolder(std::string_view peer) {
-  std::string cache = Environment("CULVERT_CACHE");
-  if (cache.empty()) {
-    const std::string xdg = Environment("XDG_CACHE_HOME");
-    cache = (xdg.empty() ? Environment("HOME") + "/.cache" : xdg) + "/culvert";
-  }
-  return cache + "/peers/" + std::string(peer);
+std::string CacheFolder() {
+  const std::string cache = Environment("CULVERT_CACHE");
+  if (!cache.empty()) return cache;
+  const std::string xdg = Environment("XDG_CACHE_HOME");
+  return (xdg.empty() ? Environment("HOME") + "/.cache" : xdg) + "/culvert";
 }
+
+std::string PeerFolder(std::string_view peer) { return CacheFolder() + "/peers/" + std::string(peer); }
 
 }  // namespace
 
@@ -32,6 +32,11 @@ std::string FindPeer(std::string_view peer, std::string_view program) {
 std::string FindPythonModules(std::string_view peer, std::string_view module) {
   const std::string folder = PeerFolder(peer) + "/usr/lib/python3/dist-packages";
   return access((folder + "/" + std::string(module) + "/__init__.py").c_str(), R_OK) == 0 ? folder : "";
+}
+
+std::string FindTool(std::string_view name) {
+  const std::string path = CacheFolder() + "/tools/" + std::string(name) + "/bin/" + std::string(name);
+  return access(path.c_str(), X_OK) == 0 ? path : "";
 }
 
 std::string FindInstalled(std::string_view program) {
