@@ -167,7 +167,7 @@ absl::Status LimitExceeded(const std::string& subject, size_t limit) {
 }
 
 absl::Status StateNotWritable(absl::StatusCode code, const std::string& path, const std::string& description) {
-  return ErrorBuilder(code, "STATE_NOT_WRITABLE", "cannot be stored, and so was not changed: " + description)
+  return ErrorBuilder(code, "STATE_NOT_WRITABLE", "what is declared cannot be stored now: " + description)
       .Metadata("path", path)
       .Precondition("FILE", path, description)
       .Build();

@@ -31,6 +31,8 @@ std::string UriOf(const std::string& path, const char* query) {
 
 // What the system said is better than what SQLite makes of it; without either, the kind of result decides.
 absl::StatusCode CodeOf(int code, int system_error) {
+  // A file that the system lets us write, and whose header says that only a later SQLite can.
+  if (code == SQLITE_READONLY) return absl::StatusCode::kDataLoss;
   switch (code & 0xff) {
     case SQLITE_FULL: return absl::StatusCode::kResourceExhausted;
     case SQLITE_ERROR:  // our SQL is right, so the tables are not ours

@@ -42,7 +42,7 @@ class StoreOpening {
       absl::StatusOr<std::unique_ptr<RowStore>> store = Use(found);
       // All but damage is left to whoever can end it; the objects may be there all the same.
       if (!store.ok() && !absl::IsDataLoss(store.status())) {
-        if (!is_newer_ && content_.rows.empty()) ReadWithoutWriting(store.status());
+        if (!is_newer_ && !has_content_) ReadWithoutWriting(store.status());
         return store;
       }
       if (store.ok()) return store;
@@ -86,7 +86,9 @@ class StoreOpening {
     std::unique_ptr<RowStore> store(new RowStore(folder_, std::move(database)));
     absl::Status status = PutRight(*store, found);
     if (absl::IsDataLoss(status)) {
+      for (Row& row : content_.rows) found.rows.push_back(std::move(row));
       content_ = RowContent();
+      has_content_ = false;
       return status;
     }
     if (status.ok()) status = store->EmptyLog();
@@ -97,8 +99,7 @@ class StoreOpening {
     return store;
   }
 
-  // Fills `store` and content_; damaged rows go to their table, and what is missing of the rest is made. Takes the bodies of `found`
-  // unless the file is damaged after all.
+  // Fills `store` and content_; damaged rows go to their table, and what is missing of the rest is made.
   absl::Status PutRight(RowStore& store, FileContent& found) {
     for (const Row& row : found.rows) {
       store.known_.emplace(RowStore::Key(row.kind, row.name), RowStore::Known{row.number, row.checksum});
@@ -111,17 +112,18 @@ class StoreOpening {
     std::string fault = is_whole ? "" : WhatIsMissing(found);
     Take(found);
     content_.fault = std::move(fault);
-    if (is_whole) return absl::OkStatus();
-    if (const absl::Status status = SetAside(store, found); !status.ok()) {
-      for (Row& row : content_.rows) found.rows.push_back(std::move(row));
-      return status;
-    }
+    Database& database = *store.database_;
+    CULVERT_RETURN_IF_ERROR(database.Run("BEGIN IMMEDIATE"));
+    if (!is_whole) CULVERT_RETURN_IF_ERROR(SetAside(store, found));
+    // Something is written at every opening, so that one that succeeds is a store that takes writes.
+    CULVERT_RETURN_IF_ERROR(PutMeta(database, "opened", store.state_.Encode()));
+    CULVERT_RETURN_IF_ERROR(database.Run("COMMIT"));
     return store.Remember();
   }
 
+  // Within a transaction of the caller's.
   static absl::Status SetAside(RowStore& store, const FileContent& found) {
     Database& database = *store.database_;
-    CULVERT_RETURN_IF_ERROR(database.Run("BEGIN IMMEDIATE"));
     for (const DamagedRow& row : found.damaged) {
       CULVERT_ASSIGN_OR_RETURN(Statement keep, database.Prepare(row.is_readable
           ? "INSERT INTO set_aside(kind, name, body, checksum, reason) SELECT kind, name, body, checksum, ?2 FROM objects WHERE number=?1"
@@ -135,8 +137,7 @@ class StoreOpening {
         "DELETE FROM set_aside WHERE number NOT IN (SELECT number FROM set_aside ORDER BY number DESC LIMIT ", kMaxSetAside, ")")));
     CULVERT_RETURN_IF_ERROR(PutMeta(database, "etag_key", found.etag_key));
     ++store.state_.generation;
-    CULVERT_RETURN_IF_ERROR(PutMeta(database, "state", store.state_.Encode()));
-    return database.Run("COMMIT");
+    return PutMeta(database, "state", store.state_.Encode());
   }
 
   // Of a file that is sound as a whole.
@@ -163,6 +164,7 @@ class StoreOpening {
       found.etag_key.resize(kEtagKeyBytes);
       random_.Fill({reinterpret_cast<uint8_t*>(found.etag_key.data()), found.etag_key.size()});
     }
+    has_content_ = true;
     content_.etag_key = found.etag_key;
     for (const DamagedRow& row : found.damaged) content_.set_aside.push_back(row.shown);
     for (Row& row : content_.rows) Erase(row.body);
@@ -224,6 +226,8 @@ class StoreOpening {
     // The file before its log: what is left of a crash between the two shows that the file is missing.
     CULVERT_RETURN_IF_ERROR(MoveAway(path_, path_ + ".damaged"));
     for (const char* suffix : {"-wal", "-shm", "-journal"}) {
+      // Never beside the log of another.
+      Discard(absl::StrCat(path_, ".damaged", suffix));
       CULVERT_RETURN_IF_ERROR(MoveAway(path_ + suffix, absl::StrCat(path_, ".damaged", suffix)));
     }
     CULVERT_RETURN_IF_ERROR(PutInPlace(path_ + ".new", path_));
@@ -287,6 +291,7 @@ class StoreOpening {
   bool is_missing_ = false;
   bool has_log_ = false;
   bool is_newer_ = false;
+  bool has_content_ = false;
   std::string trouble_;
   uint64_t generation_ = 0;
   int64_t copy_unix_seconds_ = 0;

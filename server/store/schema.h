@@ -1,7 +1,7 @@
 // The tables of objects.db, and how an older version of them becomes this one.
 //
 //   objects    number, kind, name, body, checksum, generation   one row per object
-//   meta       number, name, value, checksum                    "version", "etag_key", "state" (row_reader.h)
+//   meta       number, name, value, checksum                    "version", "etag_key", "state" (row_reader.h), "opened"
 //   set_aside  number, kind, name, body, checksum, reason       damaged rows, the newest kMaxSetAside
 //
 // Nothing but `number` is indexed or constrained: the rows' own checksums say more than SQLite could, and one tree per table is

@@ -14,6 +14,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
 #include "tests/fuzz/frontdoor_seeds.h"
+#include "tests/fuzz/state_files.h"
 
 namespace {
 
@@ -173,6 +174,7 @@ int Make(const std::filesystem::path& vectors, const std::filesystem::path& out)
   MakeSeeds(out / "http_connect", culvert::fuzz::HttpConnectSeeds());
   MakeSeeds(out / "framing", culvert::fuzz::FramingSeeds());
   MakeDispatcher(out / "dispatcher");
+  MakeSeeds(out / "state", culvert::fuzz::StateSeeds());
   // Round by round, so that no file fills the corpora alone.
   std::map<std::string, std::pair<std::vector<Bytes>, std::vector<Bytes>>> captures;
   for (const auto& path : files) {

@@ -57,7 +57,9 @@ TEST_P(FuzzSmoke, MutationsOfTheCorpus) {
   const bool is_quic = name.starts_with("quic_");
   // Each run of these reads its input three times or more, and some inputs are long.
   const bool is_door = name == "socks5" || name == "http_connect";
-  const int usual = is_quic ? 20'000 : is_stateful ? 50'000 : is_door ? 250'000 : 1'000'000;
+  // Each run of this writes files.
+  const bool is_state = name == "state";
+  const int usual = is_state ? 2'000 : is_quic ? 20'000 : is_stateful ? 50'000 : is_door ? 250'000 : 1'000'000;
   const int count = std::getenv("CULVERT_TEST_ALL") != nullptr ? usual * 50 : usual;
   const std::vector<CorpusFile> files = LoadCorpus(name);
   ASSERT_FALSE(files.empty());

@@ -34,6 +34,10 @@ void StreamHeader(ByteView input);
 // A script of datagrams, ends and passing time on the UDP dispatcher, with a model beside it (tests/sim/dispatch_script.h).
 void Dispatcher(ByteView input);
 
+// Any bytes as the database of declared objects and its log, or a good one whose rows are changed: only what its checksum vouches for is
+// taken, the daemon starts, and all is well at the next start (tests/fuzz/state.cc).
+void State(ByteView input);
+
 struct Target {
   std::string_view name;  // fz_NAME is the program, corpus/NAME the folder
   void (*run)(ByteView);
@@ -41,6 +45,7 @@ struct Target {
 inline constexpr Target kTargets[] = {
     {"mkcp_packet", MkcpPacket}, {"mkcp_session", MkcpSession}, {"mkcp_diff", MkcpDiff}, {"headers", Headers},
     {"quic_ingress", QuicIngress}, {"quic_tokens", QuicTokens},
-    {"socks5", Socks5}, {"http_connect", HttpConnect}, {"framing", StreamHeader}, {"dispatcher", Dispatcher}};
+    {"socks5", Socks5}, {"http_connect", HttpConnect}, {"framing", StreamHeader}, {"dispatcher", Dispatcher},
+    {"state", State}};
 
 }  // namespace culvert::fuzz

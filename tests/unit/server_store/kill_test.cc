@@ -22,7 +22,7 @@ using testing::RunProgram;
 using testing::RunResult;
 using ::testing::AnyOf;
 
-constexpr auto kLimit = std::chrono::seconds(20);
+constexpr auto kLimit = std::chrono::seconds(120);  // for a machine with much else to do
 const bool kIsFull = std::getenv("CULVERT_TEST_ALL") != nullptr;
 
 class KillTest : public StoreTest {

@@ -99,6 +99,17 @@ TEST_F(SchemaTest, ADamagedHeaderLosesNothing) {
   EXPECT_THAT(content_.fault, AllOf(HasSubstr("the database of another program"), HasSubstr("nothing is lost")));
 }
 
+TEST_F(SchemaTest, AHeaderThatForbidsWritingIsDamage) {
+  Fill({TcpListener("a", "[::]:1")});
+  ASSERT_NE(Open(), nullptr);
+  std::string content = ContentOf(Database());
+  content[18] = 9;  // "only a later SQLite may write this"
+  PutContent(Database(), content);
+  ASSERT_NE(Open(), nullptr);
+  EXPECT_THAT(Names(), ElementsAre("listener/a"));
+  EXPECT_THAT(content_.fault, HasSubstr("it is now objects.db.damaged"));
+}
+
 TEST_F(SchemaTest, AnotherProgramsDatabaseIsSetAside) {
   for (const std::string& sql : {std::string("CREATE TABLE bookmarks(url)"),
                                  absl::StrCat("PRAGMA application_id=", kApplicationId, "; PRAGMA user_version=1; CREATE TABLE bookmarks(url)"),
