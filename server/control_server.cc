@@ -86,7 +86,8 @@ class Without final : public grpc::ServerBuilderOption {
   const std::set<std::string> plugins_;
 };
 
-constexpr char kReflection[] = "proto_reflection";
+// As their plugins call themselves.
+constexpr char kReflection[] = "proto_server_reflection";
 constexpr char kChannelz[] = "channelz_service";
 
 void SetLimits(const grpc::ResourceQuota& quota, grpc::ServerBuilder& builder) {
