@@ -21,6 +21,7 @@
 #include "core/base/log.h"
 #include "core/io/monotonic_clock.h"
 #include "server/access/call_book.h"
+#include "server/access/standing_calls.h"
 #include "server/access/tls_callers.h"
 #include "server/access/unix_door.h"
 #include "server/process.h"
@@ -110,7 +111,7 @@ struct ControlServer::Shared {
     quota.Resize(kQuotaBytes).SetMaxThreads(kMaxThreads);
   }
 
-  ServiceContext ContextFor(const CallerSource& callers) { return {&supervisor, &tokens, &callers, calls}; }
+  ServiceContext ContextFor(const CallerSource& callers) { return {&supervisor, &tokens, &callers, calls, &standing}; }
 
   void Add(grpc::Server& server) {
     const std::lock_guard lock(mutex);
@@ -139,6 +140,7 @@ struct ControlServer::Shared {
     if (!look.has_changed) return;
     Log(LogLevel::kInfo, "control", "the access policy was read again and is in force");
     supervisor.RecordEvent(EventType::kNormal, "AccessPolicyTaken", "daemon", "read again");
+    standing.LookAgain(*access->policy());
     const std::lock_guard lock(mutex);
     if (door != nullptr) door->SetPolicy(access->policy());
   }
@@ -148,6 +150,7 @@ struct ControlServer::Shared {
   StatsHub& hub;
   const PageTokens& tokens;
   const std::shared_ptr<CallBook> calls = std::make_shared<CallBook>();
+  StandingCalls standing;
   grpc::ResourceQuota quota{"control"};
   std::atomic<SystemTime> shutdown_deadline{SystemTime::min()};  // of rooms that are ended
   std::mutex mutex;

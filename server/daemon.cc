@@ -7,6 +7,7 @@
 
 #include "core/base/log.h"
 #include "core/io/monotonic_clock.h"
+#include "server/access/control_credentials.h"
 #include "server/error_builder.h"
 #include "server/file_objects.h"
 #include "server/process.h"
@@ -33,6 +34,11 @@ std::vector<std::string> Lines(const absl::Status& status) {
   return lines;
 }
 
+// "127.0.0.1:41235" of "127.0.0.1:0". Empty without a port.
+std::string BoundText(const std::string& bind, int port) {
+  return port != 0 ? bind.substr(0, bind.rfind(':') + 1) + std::to_string(port) : "";
+}
+
 }  // namespace
 
 Daemon::~Daemon() { Stop(); }
@@ -42,6 +48,9 @@ std::unique_ptr<StartFailure> Daemon::Start() {
   if (!objects.ok()) return Fail(2, Lines(objects.status()));
   absl::StatusOr<std::unique_ptr<AccessBook>> access = OpenAccess();
   if (!access.ok()) return Fail(2, Lines(access.status()));
+  if (!options_.control_tcp.bind.empty()) {
+    if (const absl::Status status = JudgeControlCredentials(options_.control_tcp); !status.ok()) return Fail(2, Lines(status));
+  }
   if (const absl::Status status = PrepareControlSocket(options_.control_path); !status.ok()) {
     return Fail(status.code() == absl::StatusCode::kInvalidArgument ? 2 : 1, Lines(status));
   }
@@ -95,7 +104,7 @@ std::unique_ptr<StartFailure> Daemon::Start() {
   Log(LogLevel::kInfo, "daemon", "serving",
       {{"version", CULVERT_VERSION},
        {"control", "unix:" + options_.control_path},
-       {"control_tcp", server_->tcp_port() != 0 ? options_.control_tcp.bind : ""},
+       {"control_tcp", BoundText(options_.control_tcp.bind, server_->tcp_port())},
        {"workers", std::to_string(workers_.size())},
        {"objects", std::to_string(objects->size())}});
   return nullptr;

@@ -25,13 +25,18 @@ absl::Status NoClientIdentity() {
 
 }  // namespace
 
-absl::StatusOr<Caller> AdmitTo(const CallerSource& source, const grpc::ServerContextBase& call,
-                               const google::protobuf::Descriptor& request) {
+absl::Status JudgeRole(const Caller& caller, const google::protobuf::Descriptor& request) {
   const google::protobuf::MethodDescriptor* method = MethodTaking(request);
   if (method == nullptr) return InternalError("no method takes " + request.full_name());
-  Caller caller = source.CallerOf(call);
   if (caller.principals.empty()) return NoClientIdentity();
   if (!Suffices(caller.role, RulesOf(*method).role())) return RoleRequired(*method, caller);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Caller> AdmitTo(const CallerSource& source, const grpc::ServerContextBase& call,
+                               const google::protobuf::Descriptor& request) {
+  Caller caller = source.CallerOf(call);
+  if (absl::Status status = JudgeRole(caller, request); !status.ok()) return status;
   return caller;
 }
 

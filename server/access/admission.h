@@ -20,4 +20,7 @@ absl::StatusOr<Caller> Admit(const CallerSource& source, const grpc::ServerConte
 // The same without a request: of a stream whose first message has not come yet.
 absl::StatusOr<Caller> AdmitTo(const CallerSource& source, const grpc::ServerContextBase& call, const google::protobuf::Descriptor& request);
 
+// Whether the caller may call the method that takes `request`, by what is known of it. Errors: those about who calls, as above.
+absl::Status JudgeRole(const Caller& caller, const google::protobuf::Descriptor& request);
+
 }  // namespace culvert::server

@@ -9,6 +9,7 @@
 
 #include "core/dispatch/destination.h"
 #include "server/access/admission.h"
+#include "server/access/standing_calls.h"
 #include "server/error_builder.h"
 #include "server/services/audit.h"
 #include "server/services/declared_services.h"
@@ -36,6 +37,14 @@ class ConnectCall final : public grpc::ServerBidiReactor<v1::ConnectRequest, v1:
  public:
   ConnectCall(Supervisor& supervisor, Caller caller) : supervisor_(supervisor), caller_(std::move(caller)) {}
 
+  // As WriteStream's (stream_reactor.h).
+  absl::Status Stand(const ServiceContext& context, const grpc::ServerContextBase& call) {
+    auto ticket = context.standing->Enter(*context.callers, call, *v1::ConnectRequest::descriptor(), [weak = weak_from_this()](absl::Status why) {
+      if (const auto connect = weak.lock()) connect->Revoke(std::move(why));
+    });
+    if (ticket.ok()) standing_ = *std::move(ticket);
+    return ticket.status();
+  }
   // `admitted`: not OK ends the call with it.
   void Begin(absl::Status admitted) {
     self_ = shared_from_this();
@@ -51,6 +60,15 @@ class ConnectCall final : public grpc::ServerBidiReactor<v1::ConnectRequest, v1:
   }
 
  private:
+  // Nothing more passes from now on, in either direction.
+  void Revoke(absl::Status why) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!error_) error_ = std::move(why);
+    }
+    channel_->CallerAbort();
+    Pump();
+  }
   void OnReadDone(bool ok) override {
     {
       const std::lock_guard lock(mutex_);
@@ -79,6 +97,7 @@ class ConnectCall final : public grpc::ServerBidiReactor<v1::ConnectRequest, v1:
   }
   void OnDone() override {
     channel_->CallerAbort();
+    standing_ = nullptr;
     const std::shared_ptr<ConnectCall> last = std::move(self_);  // the object may end with this line
   }
 
@@ -215,6 +234,7 @@ class ConnectCall final : public grpc::ServerBidiReactor<v1::ConnectRequest, v1:
 
   Supervisor& supervisor_;
   const Caller caller_;
+  std::unique_ptr<StandingCalls::Ticket> standing_;
   const std::shared_ptr<ConnectChannel> channel_ = std::make_shared<ConnectChannel>();
   std::mutex mutex_;  // guards all below
   v1::ConnectRequest request_;    // belongs to gRPC while reading_
@@ -238,7 +258,7 @@ class ConnectCall final : public grpc::ServerBidiReactor<v1::ConnectRequest, v1:
 grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>* DialerService::Connect(Call* call) {
   absl::StatusOr<Caller> caller = AdmitTo(*context_.callers, *call, *v1::ConnectRequest::descriptor());
   const auto connect = std::make_shared<ConnectCall>(*context_.supervisor, caller.ok() ? *caller : Caller());
-  connect->Begin(caller.status());
+  connect->Begin(caller.ok() ? connect->Stand(context_, *call) : caller.status());
   return connect.get();
 }
 

@@ -149,6 +149,7 @@ grpc::ServerWriteReactor<v1::WatchStatsResponse>* ObserveService::WatchStats(grp
   const auto stream = std::make_shared<StatsStream>(hub_, *request);
   stream->KeepAlive(call);
   absl::Status fault = Admit(*context_.callers, *call, *request).status();
+  if (fault.ok()) fault = stream->Stand(context_, *request->GetDescriptor());
   if (fault.ok()) fault = stream->Parse(*request);
   if (!fault.ok()) {
     stream->OnEnd(std::move(fault));
@@ -166,6 +167,7 @@ grpc::ServerWriteReactor<v1::ListEventsResponse>* ObserveService::ListEvents(grp
   const auto stream = std::make_shared<EventStream>(context_.supervisor->events());
   stream->KeepAlive(call);
   absl::Status fault = Admit(*context_.callers, *call, *request).status();
+  if (fault.ok()) fault = stream->Stand(context_, *request->GetDescriptor());
   if (fault.ok()) fault = JudgeEventsRequest(*request);
   if (fault.ok()) fault = stream->Parse(request->filter());
   if (!fault.ok()) {

@@ -77,8 +77,10 @@ grpc::ServerWriteReactor<v1::ProbeDialerResponse>* DialerService::ProbeDialer(Ca
                                                                               const v1::ProbeDialerRequest* request) {
   const auto stream = std::make_shared<ProbeStream>();
   stream->KeepAlive(call);
-  if (absl::StatusOr<Caller> caller = Admit(*context_.callers, *call, *request); !caller.ok()) {
-    stream->End(std::move(caller).status(), /*discard=*/true);
+  absl::Status admitted = Admit(*context_.callers, *call, *request).status();
+  if (admitted.ok()) admitted = stream->Stand(context_, *request->GetDescriptor());
+  if (!admitted.ok()) {
+    stream->End(std::move(admitted), /*discard=*/true);
     return stream.get();
   }
   Violations violations;

@@ -8,6 +8,7 @@ namespace culvert::server {
 class CallBook;
 class CallerSource;
 class PageTokens;
+class StandingCalls;
 class StatsHub;
 class Supervisor;
 
@@ -16,6 +17,7 @@ struct ServiceContext {
   const PageTokens* tokens = nullptr;
   const CallerSource* callers = nullptr;
   std::shared_ptr<CallBook> calls;
+  StandingCalls* standing = nullptr;
 };
 
 }  // namespace culvert::server

@@ -11,6 +11,8 @@
 #include <optional>
 #include <utility>
 
+#include "server/access/standing_calls.h"
+#include "server/services/service_context.h"
 #include "server/status_mapping.h"
 
 namespace culvert::server {
@@ -25,6 +27,15 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
     call_ = call;
   }
 
+  // After KeepAlive, of a stream that was admitted with a message of `request`: it ends when its caller loses the role for it.
+  // Errors: the caller has lost it already.
+  absl::Status Stand(const ServiceContext& context, const google::protobuf::Descriptor& request) {
+    auto ticket = context.standing->Enter(*context.callers, *call_, request, [weak = this->weak_from_this()](absl::Status why) {
+      if (const auto stream = weak.lock()) stream->End(std::move(why), /*discard=*/true);
+    });
+    if (ticket.ok()) standing_ = *std::move(ticket);
+    return ticket.status();
+  }
   // There may be something for Next to give.
   void Poke() { Pump(); }
   // Ends a stream that is ended already, but waits for a message that its reader does not take.
@@ -101,6 +112,7 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
       const std::lock_guard lock(mutex_);
       done_ = true;
     }
+    standing_ = nullptr;
     OnGone();
     const std::shared_ptr<WriteStream> last = std::move(self_);  // the object may end with this line
   }
@@ -115,6 +127,7 @@ class WriteStream : public grpc::ServerWriteReactor<Response>,
   bool pumping_ = false;
   bool again_ = false;
   grpc::CallbackServerContext* call_ = nullptr;
+  std::unique_ptr<StandingCalls::Ticket> standing_;
   std::shared_ptr<WriteStream> self_;
 };
 

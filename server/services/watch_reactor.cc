@@ -178,6 +178,7 @@ grpc::ServerWriteReactor<v1::WatchResponse>* ObserveService::Watch(grpc::Callbac
   const auto stream = std::make_shared<WatchStream>(context_.supervisor->watches());
   stream->KeepAlive(call);
   absl::Status fault = Admit(*context_.callers, *call, *request).status();
+  if (fault.ok()) fault = stream->Stand(context_, *request->GetDescriptor());
   if (fault.ok()) fault = stream->Parse(*request);
   if (fault.ok()) {
     stream->Begin();
