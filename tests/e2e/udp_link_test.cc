@@ -86,7 +86,8 @@ TEST_P(UdpLink, Dig) {
     EXPECT_TRUE(answer.out.ends_with("10.11.12.13\n")) << answer.out << answer.err;
   }
   const auto status = nlohmann::json::parse(near_->GetJson("forward/dns"))["status"];
-  EXPECT_GE(std::stoul(status["udpFlowsOpened"].get<std::string>()), 20u) << "dig takes a port for each question";
+  // The kernel gives dig any free port for each question: now and then one that a flow still holds.
+  EXPECT_GE(std::stoul(status["udpFlowsOpened"].get<std::string>()), 16u) << "dig takes a port for each question";
 }
 
 TEST_P(UdpLink, Iperf3) {
