@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
-#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,8 +17,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -27,9 +24,10 @@
 
 #include "absl/strings/str_format.h"
 #include "core/frontdoor/socks5_udp.h"
-#include "core/io/datagram_batch.h"
 #include "core/io/monotonic_clock.h"
 #include "nlohmann/json.hpp"
+#include "tests/bench/process_figures.h"
+#include "tests/bench/udp_traffic.h"
 #include "tests/testing/daemon.h"
 #include "tests/testing/free_port.h"
 #include "tests/testing/tcp_stream.h"
@@ -57,85 +55,6 @@ std::unique_ptr<Daemon> Start(const std::string& manifest) {
   return *std::move(daemon);
 }
 
-io::UdpSocket Socket(const SocketAddress& bind = {IpAddress::LoopbackV4(), 0}) {
-  auto socket = io::UdpSocket::Bind({.bind = bind});
-  if (!socket.ok()) Die(std::string(socket.status().message()));
-  return *std::move(socket);
-}
-
-// Counts what comes, and how long it was on its way. Each datagram begins with when it was sent.
-class Sink {
- public:
-  Sink() : socket_(Socket()), thread_([this] { Run(); }) {}
-  ~Sink() {
-    stop_ = true;
-    thread_.join();
-  }
-  [[nodiscard]] SocketAddress address() const { return socket_.local_address(); }
-  [[nodiscard]] uint64_t count() const { return count_; }
-  // Lost in its own buffer.
-  [[nodiscard]] uint64_t dropped() const { return socket_.counters().kernel_drops; }
-  // REQUIRES: nothing comes any more.
-  std::vector<double> TakeMicroseconds() { return std::move(microseconds_); }
-  std::atomic<bool> records{false};
-
- private:
-  void Run() {
-    io::ReceiveBatch batch;
-    Datagram datagram;
-    while (!stop_) {
-      pollfd ready{socket_.fd(), POLLIN, 0};
-      if (poll(&ready, 1, 100) <= 0) continue;
-      while (batch.Receive(socket_)) {
-        const int64_t now = io::Now().time_since_epoch().count();
-        uint64_t got = 0;
-        while (batch.Next(datagram)) {
-          ++got;
-          if (!records || datagram.bytes.size() < 8) continue;
-          int64_t sent;
-          std::memcpy(&sent, datagram.bytes.data(), sizeof sent);
-          microseconds_.push_back(static_cast<double>(now - sent) / 1e3);
-        }
-        count_ += got;
-      }
-    }
-  }
-
-  io::UdpSocket socket_;
-  std::atomic<bool> stop_{false};
-  std::atomic<uint64_t> count_{0};
-  std::vector<double> microseconds_;
-  std::thread thread_;
-};
-
-// Sends `rate` datagrams a second in trains (0: as fast as the kernel takes them) and returns how many.
-uint64_t Send(const SocketAddress& to, size_t bytes, uint64_t rate, Duration time, Duration step) {
-  io::UdpSocket socket = Socket();
-  io::SendBatch batch;
-  const TimePoint began = io::Now();
-  uint64_t sent = 0;
-  for (TimePoint now = began; now - began < time; now = io::Now()) {
-    uint64_t wanted = rate == 0 ? 256 : static_cast<uint64_t>(ToSeconds(now - began) * static_cast<double>(rate)) - std::min(sent, static_cast<uint64_t>(ToSeconds(now - began) * static_cast<double>(rate)));
-    wanted = std::min<uint64_t>(wanted, 256);
-    if (wanted == 0) {
-      std::this_thread::sleep_for(step);
-      continue;
-    }
-    const int64_t stamp = io::Now().time_since_epoch().count();
-    for (uint64_t i = 0; i < wanted; ++i) {
-      const ByteSpan slot = batch.Reserve(to, bytes);
-      if (slot.empty()) break;
-      std::memset(slot.data(), 0x5a, bytes);
-      std::memcpy(slot.data(), &stamp, std::min(bytes, sizeof stamp));
-      batch.Commit(bytes);
-      ++sent;
-    }
-    while (batch.Flush(socket) == io::SendBatch::FlushResult::kWouldBlock) std::this_thread::sleep_for(microseconds(20));
-    if (rate != 0) std::this_thread::sleep_for(step);
-  }
-  return sent;
-}
-
 struct Pair {
   explicit Pair(const SocketAddress& sink) {
     const uint16_t tunnel = testing::FreePort();
@@ -154,28 +73,6 @@ struct Pair {
   std::unique_ptr<Daemon> far;
   std::unique_ptr<Daemon> near;
 };
-
-double CpuSeconds(pid_t pid) {
-  std::ifstream file(absl::StrFormat("/proc/%d/stat", pid));
-  std::string text((std::istreambuf_iterator<char>(file)), {});
-  const size_t at = text.rfind(')');
-  unsigned long user = 0, system = 0;
-  std::sscanf(text.c_str() + at + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
-  return static_cast<double>(user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
-
-size_t ResidentBytes(pid_t pid) {
-  std::ifstream file(absl::StrFormat("/proc/%d/statm", pid));
-  size_t total = 0, resident = 0;
-  file >> total >> resident;
-  return resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-}
-
-size_t Descriptors(pid_t pid) {
-  size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(absl::StrFormat("/proc/%d/fd", pid))) ++count;
-  return count;
-}
 
 nlohmann::json Status(const Daemon& daemon, const std::string& what) {
   return nlohmann::json::parse(daemon.GetJson(what))["status"];
