@@ -17,6 +17,7 @@
 #include "server/lease.h"
 #include "server/message_walk.h"
 #include "server/spec_defaults.h"
+#include "server/status_view.h"
 #include "server/table_rules.h"
 #include "server/validate_object.h"
 
@@ -274,6 +275,7 @@ void Planner::Stamp(const Draft& draft, Entry& entry, ChangeResult& result) {
   const bool seed_changed = entry.secret_file_fingerprint != draft.before->secret_file_fingerprint;
   const std::string seed_path = entry.quic != nullptr ? "spec.quic.outer.key_file" : "spec.kcp.seed_file";
   if (seed_changed && std::ranges::find(result.changed_paths, seed_path) == result.changed_paths.end()) {
+    entry.conditions = std::make_shared<ConditionMemory>();
     result.changed_paths.push_back(seed_path);
   }
   // Renewed files are a change though the spec is the same; whether they were noticed before is a matter of seconds.

@@ -120,6 +120,7 @@ struct ForwardConfig {
 
 // Everything a worker is to run. Swapped as a whole at an iteration boundary.
 struct Routing {
+  // Each sorted by name; what did not change is the same object as in the routing before (routing_difference.h).
   std::vector<std::shared_ptr<const ListenerConfig>> listeners;
   std::vector<std::shared_ptr<const DialerConfig>> dialers;
   std::vector<std::shared_ptr<const ForwardConfig>> forwards;

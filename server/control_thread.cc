@@ -3,10 +3,12 @@
 #include <utility>
 
 #include "core/io/monotonic_clock.h"
+#include "core/io/thread_settings.h"
 
 namespace culvert::server {
 
-ControlThread::ControlThread(size_t capacity) : capacity_(capacity), thread_([this] { Run(); }) {}
+ControlThread::ControlThread(size_t capacity, const char* name, int niceness)
+    : capacity_(capacity), name_(name), niceness_(niceness), thread_([this] { Run(); }) {}
 
 ControlThread::~ControlThread() { Stop(); }
 
@@ -41,6 +43,8 @@ void ControlThread::Stop() {
 }
 
 void ControlThread::Run() {
+  io::NameThread(name_);
+  if (niceness_ != 0) io::SetThreadNiceness(niceness_);
   std::unique_lock lock(mutex_);
   for (;;) {
     Task task;

@@ -1,5 +1,6 @@
-// ControlThread: the one thread that owns desired state and gives all changes one order. RPC handlers and workers only post to
-// it; everything it runs may therefore use the supervisor's state without a lock.
+// ControlThread: a thread that runs what is posted to it, one after the other. The daemon's owns desired state and gives all changes
+// one order: RPC handlers and workers only post to it; everything it runs may therefore use the supervisor's state without a lock. A
+// second one (Supervisor::Aside) makes what takes long and changes nothing.
 // Thread: Post, PostReply and Stop from any; RunAt from tasks on it only.
 #pragma once
 
@@ -19,8 +20,8 @@ class ControlThread {
  public:
   using Task = std::function<void()>;
 
-  // `capacity`: requests that may wait at a time.
-  explicit ControlThread(size_t capacity = 1024);
+  // `capacity`: requests that may wait at a time. `name` and `niceness`: see core/io/thread_settings.h.
+  explicit ControlThread(size_t capacity = 1024, const char* name = "control", int niceness = 0);
   ~ControlThread();  // stops
   ControlThread(const ControlThread&) = delete;
   ControlThread& operator=(const ControlThread&) = delete;
@@ -39,6 +40,8 @@ class ControlThread {
   void Run();
 
   const size_t capacity_;
+  const char* const name_;
+  const int niceness_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Task> requests_;  // guarded by mutex_, like all below

@@ -19,6 +19,7 @@
 #include "server/reverse_board.h"
 #include "server/reverse_offers.h"
 #include "server/route_follower.h"
+#include "server/routing_difference.h"
 #include "server/session_registry.h"
 #include "server/worker.h"
 #include "server/worker_context.h"
@@ -43,8 +44,8 @@ class DataPlane final : private ListenerRuntime::Host,
   [[nodiscard]] bool Settle();
 
   // What WorkerControl promises (worker.h).
-  [[nodiscard]] WorkerReport Update(const Routing& routing, std::vector<ListenerSocket> sockets);
-  [[nodiscard]] WorkerReport Report(bool with_sessions);
+  [[nodiscard]] WorkerReport Update(std::shared_ptr<const Routing> routing, std::vector<ListenerSocket> sockets);
+  [[nodiscard]] WorkerReport Report(const ReportWants& wants);
   [[nodiscard]] std::vector<SessionSnapshot> ClosedSessions() const { return {sessions_.closed().begin(), sessions_.closed().end()}; }
   [[nodiscard]] bool CloseSession(std::string_view id, bool graceful);
   [[nodiscard]] bool CloseStream(std::string_view id, bool graceful);
@@ -112,6 +113,7 @@ class DataPlane final : private ListenerRuntime::Host,
   [[nodiscard]] std::optional<uint32_t> WorkerWithOffers(const std::string& listener) const;
   void UpdateOffers();
   void LookAtHeld();
+  void AddSessions(const ReportWants& wants, WorkerReport& report);
   void AddStreams(WorkerReport& report);
   void AddUdpFlows(WorkerReport& report);
   [[nodiscard]] std::string FlowId(uint32_t dispatcher, SlotHandle flow) const;
@@ -126,15 +128,16 @@ class DataPlane final : private ListenerRuntime::Host,
   ForwardRuntime* ForwardOf(const std::string& listener);
   // The reverse forward that takes offers of `name`, or of any, from sessions of the listener. nullptr: none.
   ForwardRuntime* TakerOfOffers(const std::string& listener, const std::string& name = "");
-  // Each ends and removes what `routing` no longer has, adding its final counters to `gone`; then adds what is new.
-  void UpdateForwards(const Routing& routing, WorkerReport& gone);
-  void UpdateDialers(const Routing& routing, WorkerReport& gone);
-  void UpdateListeners(const Routing& routing, std::vector<ListenerSocket> sockets, WorkerReport& gone);
+  // Each ends and removes what is gone, adding its final counters to `gone`; then adds what is new.
+  void UpdateForwards(const RoutingDifference<ForwardConfig>& difference, WorkerReport& gone);
+  void UpdateDialers(const RoutingDifference<DialerConfig>& difference, WorkerReport& gone);
+  void UpdateListeners(const RoutingDifference<ListenerConfig>& difference, std::vector<ListenerSocket> sockets, WorkerReport& gone);
   void RemoveForward(ForwardRuntime& forward, WorkerReport& gone);
   void RemoveDialer(DialerRuntime& dialer, WorkerReport& gone);
   void RemoveListener(ListenerRuntime& listener, WorkerReport& gone);
 
   WorkerContext& context_;
+  std::shared_ptr<const Routing> routing_ = std::make_shared<Routing>();  // in force
   SessionRegistry sessions_;
   Listeners listeners_;
   Dialers dialers_;

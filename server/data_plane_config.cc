@@ -1,4 +1,5 @@
 // Changes of the configuration, and reports.
+#include <map>
 #include <string>
 #include <utility>
 
@@ -9,25 +10,29 @@
 namespace culvert::server {
 namespace {
 
-// The config in `wanted` with the id of `current`, which lives on under it; nullptr: there is none.
-template <typename Config>
-std::shared_ptr<const Config> Successor(const std::vector<std::shared_ptr<const Config>>& wanted, const ObjectId& current) {
-  for (const auto& config : wanted) {
-    if (config->id == current) return config;
+// The objects of `runtimes` that are wanted, by name.
+template <typename Runtimes, typename Visit>
+void ForEachWanted(const ReportWants::Objects& wanted, const Runtimes& runtimes, const Visit& visit) {
+  if (wanted.all) {
+    for (const auto& [name, runtime] : runtimes) visit(name, *runtime);
+    return;
   }
-  return nullptr;
+  for (const std::string& name : wanted.names) {
+    if (const auto found = runtimes.find(name); found != runtimes.end()) visit(name, *found->second);
+  }
 }
 
 }  // namespace
 
-WorkerReport DataPlane::Update(const Routing& routing, std::vector<ListenerSocket> sockets) {
+WorkerReport DataPlane::Update(std::shared_ptr<const Routing> routing, std::vector<ListenerSocket> sockets) {
   WorkerReport gone;
   gone.worker = context_.index;
   gone.taken_at = context_.now;
-  context_.own_addresses = std::make_shared<const std::vector<SocketAddress>>(routing.own_addresses);
-  UpdateListeners(routing, std::move(sockets), gone);
-  UpdateDialers(routing, gone);
-  UpdateForwards(routing, gone);
+  const std::shared_ptr<const Routing> before = std::exchange(routing_, std::move(routing));
+  context_.own_addresses = std::shared_ptr<const std::vector<SocketAddress>>(routing_, &routing_->own_addresses);
+  UpdateListeners(DifferenceOf(before->listeners, routing_->listeners), std::move(sockets), gone);
+  UpdateDialers(DifferenceOf(before->dialers, routing_->dialers), gone);
+  UpdateForwards(DifferenceOf(before->forwards, routing_->forwards), gone);
   UpdateOffers();
   return gone;
 }
@@ -61,72 +66,76 @@ void DataPlane::RemoveListener(ListenerRuntime& listener, WorkerReport& gone) {
   removed_ += listener.Counters();
 }
 
-void DataPlane::UpdateForwards(const Routing& routing, WorkerReport& gone) {
-  forward_of_listener_.clear();
-  for (auto it = forwards_.begin(); it != forwards_.end();) {
-    ForwardRuntime& forward = *it->second;
-    if (const auto config = Successor(routing.forwards, forward.config->id)) {
-      // Flows go on for days; what they may reach, and how, is what the forward says now.
-      const auto& before = forward.config->allowed;
-      const bool allows_the_same = config->allowed == before || (config->allowed && before && config->allowed->IsSameAs(*before));
-      const bool leads_elsewhere = !allows_the_same || config->dialer != forward.config->dialer ||
-                                   config->destination != forward.config->destination || config->reverse != forward.config->reverse ||
-                                   config->listener != forward.config->listener;
-      if (leads_elsewhere) EndUdpRelays([&](const UdpRelay& relay) { return relay.parties().forward == &forward; });
-      forward.config = config;
-      forward.destination.target = config->destination;
-      ++it;
-    } else {
-      offers_.erase(it->first);
-      RemoveForward(forward, gone);
-      it = forwards_.erase(it);
-    }
+void DataPlane::UpdateForwards(const RoutingDifference<ForwardConfig>& difference, WorkerReport& gone) {
+  // A listener may pass from one forward to another: who has let go of it comes before who takes it.
+  const auto let_go = [this](const ForwardRuntime& forward) {
+    const auto at = forward_of_listener_.find(forward.config->listener);
+    if (at != forward_of_listener_.end() && at->second == &forward) forward_of_listener_.erase(at);
+  };
+  const auto take = [this](ForwardRuntime& forward) {
+    if (!forward.config->listener.empty()) forward_of_listener_[forward.config->listener] = &forward;
+  };
+  for (const auto& config : difference.gone) {
+    const auto at = forwards_.find(config->id.name);
+    let_go(*at->second);
+    offers_.erase(at->first);
+    RemoveForward(*at->second, gone);
+    forwards_.erase(at);
   }
-  for (const auto& config : routing.forwards) {
-    std::unique_ptr<ForwardRuntime>& forward = forwards_[config->id.name];
-    if (!forward) {
-      forward = std::make_unique<ForwardRuntime>();
-      forward->config = config;
-      forward->destination.target = config->destination;
-    }
-    if (!config->listener.empty()) forward_of_listener_[config->listener] = forward.get();
+  for (const auto& config : difference.changed) {
+    ForwardRuntime& forward = *forwards_.at(config->id.name);
+    let_go(forward);
+    // Flows go on for days; what they may reach, and how, is what the forward says now.
+    const auto& before = forward.config->allowed;
+    const bool allows_the_same = config->allowed == before || (config->allowed && before && config->allowed->IsSameAs(*before));
+    const bool leads_elsewhere = !allows_the_same || config->dialer != forward.config->dialer ||
+                                 config->destination != forward.config->destination || config->reverse != forward.config->reverse ||
+                                 config->listener != forward.config->listener;
+    if (leads_elsewhere) EndUdpRelays([&](const UdpRelay& relay) { return relay.parties().forward == &forward; });
+    forward.config = config;
+    forward.destination.target = config->destination;
+  }
+  for (const auto& config : difference.changed) take(*forwards_.at(config->id.name));
+  for (const auto& config : difference.fresh) {
+    auto forward = std::make_unique<ForwardRuntime>();
+    forward->config = config;
+    forward->destination.target = config->destination;
+    take(*forward);
+    forwards_[config->id.name] = std::move(forward);
   }
 }
 
-void DataPlane::UpdateDialers(const Routing& routing, WorkerReport& gone) {
-  for (auto it = dialers_.begin(); it != dialers_.end();) {
-    if (auto config = Successor(routing.dialers, it->second->config()->id)) {
-      it->second->set_config(std::move(config));
-      ++it;
-    } else {
-      RemoveDialer(*it->second, gone);
-      it = dialers_.erase(it);
-    }
+void DataPlane::UpdateDialers(const RoutingDifference<DialerConfig>& difference, WorkerReport& gone) {
+  for (const auto& config : difference.gone) {
+    const auto at = dialers_.find(config->id.name);
+    RemoveDialer(*at->second, gone);
+    dialers_.erase(at);
   }
-  for (const auto& config : routing.dialers) {
-    std::unique_ptr<DialerRuntime>& dialer = dialers_[config->id.name];
-    if (dialer) continue;
-    dialer = std::make_unique<DialerRuntime>(context_, config);
+  for (const auto& config : difference.changed) dialers_.at(config->id.name)->set_config(config);
+  for (const auto& config : difference.fresh) {
+    auto dialer = std::make_unique<DialerRuntime>(context_, config);
     dialer->KeepSessions();
+    dialers_[config->id.name] = std::move(dialer);
   }
 }
 
-void DataPlane::UpdateListeners(const Routing& routing, std::vector<ListenerSocket> sockets, WorkerReport& gone) {
-  for (auto it = listeners_.begin(); it != listeners_.end();) {
-    if (auto config = Successor(routing.listeners, it->second->config()->id)) {
-      it->second->set_config(std::move(config));
-      ++it;
-    } else {
-      RemoveListener(*it->second, gone);
-      it = listeners_.erase(it);
-    }
+void DataPlane::UpdateListeners(const RoutingDifference<ListenerConfig>& difference, std::vector<ListenerSocket> sockets, WorkerReport& gone) {
+  // One that could not run here is not among them.
+  for (const auto& config : difference.gone) {
+    const auto at = listeners_.find(config->id.name);
+    if (at == listeners_.end()) continue;
+    RemoveListener(*at->second, gone);
+    listeners_.erase(at);
   }
-  for (const auto& config : routing.listeners) {
-    if (listeners_.contains(config->id.name)) continue;
+  for (const auto& config : difference.changed) {
+    if (const auto at = listeners_.find(config->id.name); at != listeners_.end()) at->second->set_config(config);
+  }
+  std::map<std::string, ListenerSocket*> socket_of;
+  for (ListenerSocket& socket : sockets) socket_of[socket.listener.name] = &socket;
+  for (const auto& config : difference.fresh) {
+    const auto found = socket_of.find(config->id.name);
     ListenerSocket socket;
-    for (ListenerSocket& candidate : sockets) {
-      if (candidate.listener == config->id) socket = std::move(candidate);
-    }
+    if (found != socket_of.end() && found->second->listener == config->id) socket = std::move(*found->second);
     auto listener = ListenerRuntime::Create(context_, *this, config, std::move(socket));
     if (listener.ok()) {
       listeners_[config->id.name] = *std::move(listener);
@@ -137,49 +146,61 @@ void DataPlane::UpdateListeners(const Routing& routing, std::vector<ListenerSock
   }
 }
 
-WorkerReport DataPlane::Report(bool with_sessions) {
+WorkerReport DataPlane::Report(const ReportWants& wants) {
   WorkerReport report;
   report.worker = context_.index;
   report.taken_at = context_.now;
   report.cpu_time = io::ThreadCpuTime();
   udp_relays_.ForEach([](SlotHandle, UdpRelay& relay) { relay.AddDrops(); });
-  for (const auto& [name, listener] : listeners_) report.listeners[name] = listener->Counters();
-  for (const auto& [name, dialer] : dialers_) report.dialers[name] = dialer->Counters();
-  for (const auto& [name, forward] : forwards_) report.forwards[name] = forward->tally.counters;
-  ObjectCounters direct = direct_.counters;
+  ForEachWanted(wants.listeners, listeners_, [&](const std::string& name, const ListenerRuntime& listener) {
+    report.listeners.emplace_hint(report.listeners.end(), name, listener.Counters());
+  });
+  ForEachWanted(wants.dialers, dialers_, [&](const std::string& name, const DialerRuntime& dialer) {
+    report.dialers.emplace_hint(report.dialers.end(), name, dialer.Counters());
+  });
+  ForEachWanted(wants.forwards, forwards_, [&](const std::string& name, const ForwardRuntime& forward) {
+    ObjectCounters& counters = report.forwards.emplace_hint(report.forwards.end(), name, forward.tally.counters)->second;
+    // Of the public side what was offered; the private side counts what it parked.
+    if (forward.config->dialer.empty() && !forward.config->reverse.empty()) counters.reverse_parked = board_.CountOf(forward.config->reverse);
+  });
+  AddSessions(wants, report);
+  ForEachWanted(wants.dialers, dialers_, [&](const std::string& name, const DialerRuntime& dialer) {
+    if (std::vector<TargetReport> targets = dialer.ReportTargets(); !targets.empty()) report.targets.emplace_hint(report.targets.end(), name, std::move(targets));
+    if (const auto* granted = dialer.granted()) report.dialer_sockets[name] = *granted;
+  });
+  if (wants.sessions) {
+    AddStreams(report);
+    AddUdpFlows(report);
+  }
+  return report;
+}
 
+void DataPlane::AddSessions(const ReportWants& wants, WorkerReport& report) {
+  ObjectCounters direct = direct_.counters;
+  const auto owner_of = [&](const Session& session) -> ObjectCounters* {
+    auto& counters = session.listener ? report.listeners : report.dialers;
+    if (!session.listener && !session.dialer) return &direct;
+    const auto found = counters.find(session.listener ? session.listener->id.name : session.dialer->id.name);
+    return found != counters.end() ? &found->second : nullptr;
+  };
+  if (!wants.sessions && !wants.totals && report.listeners.empty() && report.dialers.empty()) return;
   sessions_.ForEach([&](SlotHandle handle, Session& session) {
+    ObjectCounters* owner = owner_of(session);
+    if (owner == nullptr && !wants.sessions) return;
     const SessionStats stats = SessionRegistry::StatsOf(session, context_.now);
-    ObjectCounters& owner = session.listener ? report.listeners[session.listener->id.name]
-                            : session.dialer ? report.dialers[session.dialer->id.name]
-                                             : direct;
-    AddSession(stats, owner);
+    if (owner != nullptr) AddSession(stats, *owner);
     if (session.target != nullptr && stats.validated && session.tls == nullptr) {
       // It answers: what went wrong before is over.
       session.target->error_reason.clear();
       session.target->error_message.clear();
     }
-    if (with_sessions) report.sessions.push_back(sessions_.SnapshotOf(handle, session, stats));
+    if (wants.sessions) report.sessions.push_back(sessions_.SnapshotOf(handle, session, stats));
   });
-
-  for (const auto& [name, dialer] : dialers_) {
-    report.targets[name] = dialer->ReportTargets();
-    if (const auto* granted = dialer->granted()) report.dialer_sockets[name] = *granted;
-  }
-  for (auto& [name, counters] : report.forwards) {
-    const ForwardRuntime& forward = *forwards_.at(name);
-    // Of the public side what was offered; the private side counts what it parked.
-    if (forward.config->dialer.empty() && !forward.config->reverse.empty()) counters.reverse_parked = board_.CountOf(forward.config->reverse);
-  }
-  if (with_sessions) {
-    AddStreams(report);
-    AddUdpFlows(report);
-  }
+  if (!wants.totals) return;
   report.total = removed_;
   report.total += direct;
   for (const auto& [name, counters] : report.listeners) report.total += counters;
   for (const auto& [name, counters] : report.dialers) report.total += counters;
-  return report;
 }
 
 }  // namespace culvert::server

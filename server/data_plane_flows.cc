@@ -53,7 +53,12 @@ void DataPlane::RunUdpRelays() {
     if (relay->Run()) ScheduleUdp(running_udp_relays_[i]);
   }
   // Before those that are done go: what the dispatchers have to say of their flows is counted with them.
-  if (!running_udp_relays_.empty()) SettleDispatchers();
+  if (!running_udp_relays_.empty()) SettleDispatcher();
+  for (const SlotHandle handle : running_udp_relays_) {
+    const UdpRelay* relay = udp_relays_.Find(handle);
+    ListenerRuntime* listener = relay != nullptr ? relay->parties().listener : nullptr;
+    if (listener != nullptr && listener->hub() != nullptr) listener->hub()->Settle();
+  }
   for (const SlotHandle handle : running_udp_relays_) {
     const UdpRelay* relay = udp_relays_.Find(handle);
     if (relay != nullptr && relay->is_done()) udp_relays_.Erase(handle);

@@ -221,6 +221,7 @@ ObjectCounters DialerRuntime::Counters() const {
 std::vector<TargetReport> DialerRuntime::ReportTargets() const {
   std::vector<TargetReport> reports;
   for (const TargetState& target : targets_) {
+    if (target.addresses.empty() && target.sessions == 0 && target.error_reason.empty()) continue;
     reports.push_back({.target = target.target.ToString(),
                        .addresses = target.addresses,
                        .sessions = target.sessions,

@@ -69,6 +69,7 @@ class DialerRuntime final : private EndpointDriver::Owner, private SessionPool::
 
   // Tally and endpoints, without live sessions.
   [[nodiscard]] ObjectCounters Counters() const;
+  // Of those there is something to say of.
   [[nodiscard]] std::vector<TargetReport> ReportTargets() const;
   // What was granted to its sockets; nullptr: it has none yet.
   [[nodiscard]] const io::UdpSocket::Granted* granted() const;

@@ -6,8 +6,11 @@
 #include <google/protobuf/util/message_differencer.h>
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string_view>
+#include <utility>
 
 #include "core/base/bytes.h"
 #include "core/crypto/secret.h"
@@ -65,6 +68,60 @@ void Visit(Message& message, const std::string& prefix,
     }
   }
 }
+
+// Where in messages the fields of some mark are, so that who looks for them visits no others. Views of all objects are made many times a
+// minute, and hardly any has a secret in it.
+class MarkedFields {
+ public:
+  explicit MarkedFields(bool (*is_marked)(const FieldDescriptor&)) : is_marked_(is_marked) {}
+
+  // Calls `found(owner, field)` for every marked field that is set.
+  void Visit(Message& message, const std::function<void(Message&, const FieldDescriptor&)>& found) {
+    const Reflection& reflection = *message.GetReflection();
+    const Plan& plan = PlanOf(*message.GetDescriptor());
+    for (const FieldDescriptor* field : plan.marked) {
+      if (IsSet(message, *field)) found(message, *field);
+    }
+    for (const FieldDescriptor* field : plan.ways) {
+      if (!IsSet(message, *field)) continue;
+      if (!field->is_repeated()) {
+        Visit(*reflection.MutableMessage(&message, field), found);
+        continue;
+      }
+      for (int i = 0; i < reflection.FieldSize(message, field); ++i) Visit(*reflection.MutableRepeatedMessage(&message, field, i), found);
+    }
+  }
+
+ private:
+  struct Plan {
+    std::vector<const FieldDescriptor*> marked;
+    std::vector<const FieldDescriptor*> ways;  // messages in which there may be some
+    [[nodiscard]] bool IsEmpty() const { return marked.empty() && ways.empty(); }
+  };
+  // Plans are made once and stay where they are.
+  const Plan& PlanOf(const Descriptor& type) {
+    const std::lock_guard lock(mutex_);
+    return Make(type);
+  }
+  const Plan& Make(const Descriptor& type) {
+    const auto [at, is_new] = plans_.try_emplace(&type);  // a type in itself finds itself empty, so nothing goes round in circles
+    if (!is_new) return at->second;
+    Plan plan;
+    for (int i = 0; i < type.field_count(); ++i) {
+      const FieldDescriptor& field = *type.field(i);
+      if (is_marked_(field)) {
+        plan.marked.push_back(&field);
+      } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !Make(*field.message_type()).IsEmpty()) {
+        plan.ways.push_back(&field);
+      }
+    }
+    return plans_[&type] = std::move(plan);
+  }
+
+  bool (*const is_marked_)(const FieldDescriptor&);
+  std::mutex mutex_;
+  std::map<const Descriptor*, Plan> plans_;  // guarded by mutex_; nodes do not move
+};
 
 void CollectChanges(const Message& before, const Message& after, const std::string& prefix,
                     std::vector<std::string>& paths) {
@@ -136,8 +193,8 @@ std::string JoinPath(const std::string& prefix, const std::string& name) {
 }
 
 void RedactSecrets(Message& message) {
-  Visit(message, "", [](Message& owner, const FieldDescriptor& field, const std::string&) {
-    if (!RulesOf(field).secret()) return true;
+  static MarkedFields secrets([](const FieldDescriptor& field) { return RulesOf(field).secret(); });
+  secrets.Visit(message, [](Message& owner, const FieldDescriptor& field) {
     std::string scratch;
     if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING && !field.is_repeated()) {
       // The reference is to the field's own storage: what it held is overwritten where it stands.
@@ -145,7 +202,6 @@ void RedactSecrets(Message& message) {
       SecureErase({reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), value.size()});
     }
     owner.GetReflection()->ClearField(&owner, &field);
-    return false;
   });
 }
 
@@ -162,11 +218,8 @@ void ClearOutputOnly(Message& message, const std::string& prefix, std::vector<v1
 }
 
 void ClearLive(Message& message) {
-  Visit(message, "", [](Message& owner, const FieldDescriptor& field, const std::string&) {
-    if (!RulesOf(field).live() && field.message_type() != v1::Counters::descriptor()) return true;
-    owner.GetReflection()->ClearField(&owner, &field);
-    return false;
-  });
+  static MarkedFields live([](const FieldDescriptor& field) { return RulesOf(field).live() || field.message_type() == v1::Counters::descriptor(); });
+  live.Visit(message, [](Message& owner, const FieldDescriptor& field) { owner.GetReflection()->ClearField(&owner, &field); });
 }
 
 void FindImmutableChanges(const Message& before, const Message& after, const std::string& prefix,

@@ -16,7 +16,11 @@ void ObjectTable::Put(EntryPtr entry) {
   entries_[key] = std::move(entry);
 }
 
-size_t ObjectTable::CountOf(Kind kind) const { return OfKind(kind).size(); }
+size_t ObjectTable::CountOf(Kind kind) const {
+  size_t count = 0;
+  for (auto at = entries_.lower_bound({kind, ""}); at != entries_.end() && at->first.kind == kind; ++at) ++count;
+  return count;
+}
 
 std::vector<EntryPtr> ObjectTable::OfKind(Kind kind) const {
   std::vector<EntryPtr> found;

@@ -4,12 +4,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "core/base/time.h"
 #include "core/frontdoor/users.h"
 #include "core/kcp/config.h"
@@ -20,6 +20,8 @@
 #include "server/quic_identity.h"
 
 namespace culvert::server {
+
+class ConditionMemory;  // status_view.h
 
 struct Entry {
   v1::Object object;         // metadata and spec, the seed included; never a status
@@ -35,6 +37,7 @@ struct Entry {
   std::shared_ptr<const tls::TlsContext> tls;
   uint64_t tls_fingerprint = 0;               // of the files (tls_files.h)
   std::shared_ptr<const frontdoor::UserTable> users;  // listeners with users_file
+  std::shared_ptr<ConditionMemory> conditions;  // of the object, through all its changes
   uint64_t users_fingerprint = 0;                     // keyed hash of its content
 };
 using EntryPtr = std::shared_ptr<const Entry>;
@@ -42,6 +45,9 @@ using EntryPtr = std::shared_ptr<const Entry>;
 class ObjectTable {
  public:
   // nullptr when there is none.
+  // Copied for every change and walked as often, which a tree of wide nodes is made for.
+  using Entries = absl::btree_map<ObjectKey, EntryPtr>;
+
   EntryPtr Find(const ObjectKey& key) const;
   void Put(EntryPtr entry);
   void Erase(const ObjectKey& key) { entries_.erase(key); }
@@ -49,13 +55,13 @@ class ObjectTable {
   size_t size() const { return entries_.size(); }
   size_t CountOf(Kind kind) const;
   // Sorted by kind and name.
-  const std::map<ObjectKey, EntryPtr>& entries() const { return entries_; }
+  const Entries& entries() const { return entries_; }
   std::vector<EntryPtr> OfKind(Kind kind) const;
   // The forwards that name the listener (also as reverse_listener) or dialer `key`.
   std::vector<ObjectKey> ReferrersOf(const ObjectKey& key) const;
 
  private:
-  std::map<ObjectKey, EntryPtr> entries_;
+  Entries entries_;
 };
 
 // Whether nobody is verified: neither a secret seed nor TLS, or a dialer's TLS without verification (QUIC's too).

@@ -8,7 +8,11 @@
 namespace culvert::server {
 namespace {
 
-void MergeCounters(std::map<std::string, ObjectCounters>& into, const std::map<std::string, ObjectCounters>& from) {
+void MergeCounters(std::map<std::string, ObjectCounters>& into, std::map<std::string, ObjectCounters> from) {
+  if (into.empty()) {
+    into = std::move(from);
+    return;
+  }
   for (const auto& [name, counters] : from) into[name] += counters;
 }
 
@@ -34,9 +38,9 @@ void MergeTargets(std::vector<TargetReport>& into, const std::vector<TargetRepor
 
 void MergeInto(MergedReport& merged, WorkerReport report) {
   merged.total += report.total;
-  MergeCounters(merged.listeners, report.listeners);
-  MergeCounters(merged.dialers, report.dialers);
-  MergeCounters(merged.forwards, report.forwards);
+  MergeCounters(merged.listeners, std::move(report.listeners));
+  MergeCounters(merged.dialers, std::move(report.dialers));
+  MergeCounters(merged.forwards, std::move(report.forwards));
   for (const auto& [name, targets] : report.targets) MergeTargets(merged.targets[name], targets);
   for (const auto& [name, granted] : report.dialer_sockets) {
     const auto [at, is_new] = merged.dialer_sockets.try_emplace(name, granted);
@@ -55,11 +59,11 @@ void MergeInto(MergedReport& merged, WorkerReport report) {
 ReportCollector::ReportCollector(ControlThread& thread, std::vector<WorkerControl*> workers)
     : thread_(thread), workers_(std::move(workers)) {}
 
-void ReportCollector::Collect(bool with_sessions, Duration max_age, Done done) {
+void ReportCollector::Collect(const ReportWants& wants, Duration max_age, Done done) {
   const bool is_fresh = last_ != nullptr && max_age > Duration::zero() && io::Now() - last_->taken_at <= max_age &&
-                        (last_->has_sessions || !with_sessions);
+                        last_->wants.Covers(wants);
   if (is_fresh) return done(last_);
-  next_.push_back({with_sessions, std::move(done)});
+  next_.push_back({wants, std::move(done)});
   BeginWhenDue();
 }
 
@@ -82,13 +86,12 @@ void ReportCollector::Begin() {
   round->merged->taken_at = last_begin_;
   round->merged->taken_at_unix_ns = io::UnixNanoseconds();
   for (Waiter& waiter : next_) {
-    round->with_sessions = round->with_sessions || waiter.with_sessions;
+    round->merged->wants.Add(waiter.wants);
     round->waiters.push_back(std::move(waiter.done));
   }
   next_.clear();
-  round->merged->has_sessions = round->with_sessions;
   for (WorkerControl* worker : workers_) {
-    const bool is_posted = worker->Report(round->with_sessions, [this, round](WorkerReport report) {
+    const bool is_posted = worker->Report(round->merged->wants, [this, round](WorkerReport report) {
       thread_.PostReply([this, round, shared = std::make_shared<WorkerReport>(std::move(report))] {
         OnAnswer(round, std::move(*shared));
       });

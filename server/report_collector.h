@@ -20,7 +20,7 @@ namespace culvert::server {
 struct MergedReport {
   TimePoint taken_at{};
   int64_t taken_at_unix_ns = 0;
-  bool has_sessions = false;
+  ReportWants wants;         // what it holds
   bool is_complete = false;  // every worker answered in time
   ObjectCounters total;
   std::map<std::string, ObjectCounters> listeners;  // by name
@@ -52,16 +52,16 @@ class ReportCollector {
   // `thread` and the workers outlive it.
   ReportCollector(ControlThread& thread, std::vector<WorkerControl*> workers);
 
-  // `done` is called on the control thread, with a report that was begun after the call, or at most `max_age` before it.
-  void Collect(bool with_sessions, Duration max_age, Done done);
+  // `done` is called on the control thread, with a report that holds what is wanted (and maybe more) and was begun after the call, or at
+  // most `max_age` before it.
+  void Collect(const ReportWants& wants, Duration max_age, Done done);
 
  private:
   struct Waiter {
-    bool with_sessions;
+    ReportWants wants;
     Done done;
   };
   struct Round {
-    bool with_sessions = false;
     size_t answers_left = 0;
     std::shared_ptr<MergedReport> merged;
     std::vector<Done> waiters;

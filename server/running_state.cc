@@ -1,9 +1,9 @@
 #include "server/running_state.h"
 
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "core/base/status_macros.h"
 #include "core/io/monotonic_clock.h"
 #include "server/config_from_proto.h"
 
@@ -21,77 +21,73 @@ std::string BindField(const ChangePlan& plan, const std::string& listener, bool 
   return "spec.bind";
 }
 
-// The listeners of the planned table, those of the request first and in its order.
-std::vector<EntryPtr> ListenersInOrder(const ChangePlan& plan) {
-  std::vector<EntryPtr> listeners;
-  std::set<std::string> seen;
-  const auto add = [&](const EntryPtr& entry) {
-    if (seen.insert(MetadataOf(entry->object).name()).second) listeners.push_back(entry);
-  };
-  for (const ChangeResult& result : plan.results) {
-    if (result.after != nullptr && result.key.kind == Kind::kListener) add(result.after);
-  }
-  for (const EntryPtr& entry : plan.table.OfKind(Kind::kListener)) add(entry);
-  return listeners;
-}
-
 }  // namespace
 
-ObjectCounters CountersIn(const std::map<std::string, ObjectCounters>& listeners,
-                          const std::map<std::string, ObjectCounters>& dialers,
-                          const std::map<std::string, ObjectCounters>& forwards, const ObjectKey& key) {
-  const auto& counters = key.kind == Kind::kListener ? listeners : key.kind == Kind::kDialer ? dialers : forwards;
-  const auto found = counters.find(key.name);
-  return found == counters.end() ? ObjectCounters() : found->second;
+// The table and what is in force have one order, so they are walked side by side: a search for each of ten thousand objects would take
+// most of the time of a change.
+template <typename Visit>
+void RunningState::ForEach(const ObjectTable& table, const Visit& visit) const {
+  auto known = configs_.begin();
+  for (const auto& [key, entry] : table.entries()) {
+    while (known != configs_.end() && known->first < key) ++known;
+    const bool is_known = known != configs_.end() && known->second.entry == entry;
+    visit(key, entry, is_known ? &known->second.config : nullptr);
+  }
 }
 
 absl::StatusOr<RunningState::Prepared> RunningState::Prepare(const ChangePlan& plan, bool is_apply) {
   Prepared prepared;
-  for (const EntryPtr& entry : ListenersInOrder(plan)) {
-    const v1::Listener& listener = entry->object.listener();
-    const std::string& name = listener.metadata().name();
-    const auto cached = configs_.find({Kind::kListener, name});
-    const bool is_running = cached != configs_.end() && cached->second.entry->incarnation == entry->incarnation;
-    if (!is_running) prepared.new_listeners.push_back({name, entry->incarnation});
-    const auto bound = sockets_.find(name);
-    // A listener of that name that was deleted is not in sockets_ any more, so what is there has the same address.
-    if (bound != sockets_.end()) {
-      prepared.sockets[name] = bound->second;
-      continue;
-    }
-    auto made = binder_.Bind(listener.spec(), workers_, BindField(plan, name, is_apply));
-    if (!made.ok()) return std::move(made).status();
-    prepared.sockets[name] = *std::move(made);
+  ForEach(plan.table, [&](const ObjectKey& key, const EntryPtr& entry, const Config* config) {
+    if (config == nullptr) prepared.fresh.emplace_hint(prepared.fresh.end(), key, Cached{entry, {}});
+  });
+  for (const ChangeResult& result : plan.results) {
+    if (result.key.kind != Kind::kListener || !prepared.fresh.contains(result.key)) continue;
+    CULVERT_RETURN_IF_ERROR(PrepareListener(result.key.name, *result.after, BindField(plan, result.key.name, is_apply), prepared));
   }
-  prepared.routing = BuildRouting(plan.table, prepared);
+  for (auto& [key, fresh] : prepared.fresh) {
+    if (key.kind == Kind::kListener) CULVERT_RETURN_IF_ERROR(PrepareListener(key.name, *fresh.entry, "spec.bind", prepared));
+    fresh.config = MakeConfig(key, *fresh.entry, prepared);
+  }
+
+  auto routing = std::make_shared<Routing>();
+  ForEach(plan.table, [&](const ObjectKey& key, const EntryPtr&, const Config* known) {
+    const Config& config = known != nullptr ? *known : prepared.fresh.at(key).config;
+    switch (key.kind) {
+      case Kind::kListener:
+        routing->listeners.push_back(std::get<std::shared_ptr<const ListenerConfig>>(config));
+        routing->own_addresses.push_back(routing->listeners.back()->bind);
+        break;
+      case Kind::kDialer: routing->dialers.push_back(std::get<std::shared_ptr<const DialerConfig>>(config)); break;
+      case Kind::kForward: routing->forwards.push_back(std::get<std::shared_ptr<const ForwardConfig>>(config)); break;
+    }
+  });
+  prepared.routing = std::move(routing);
   return prepared;
 }
 
-std::shared_ptr<const Routing> RunningState::BuildRouting(const ObjectTable& table, const Prepared& prepared) {
-  auto routing = std::make_shared<Routing>();
-  for (const auto& [name, bound] : prepared.sockets) routing->own_addresses.push_back(bound->address());
-  for (const auto& [key, entry] : table.entries()) {
-    const Cached* cached = nullptr;
-    if (const auto found = configs_.find(key); found != configs_.end() && found->second.entry == entry) {
-      cached = &found->second;
-    }
-    switch (key.kind) {
-      case Kind::kListener:
-        routing->listeners.push_back(cached != nullptr
-                                         ? std::get<std::shared_ptr<const ListenerConfig>>(cached->config)
-                                         : ToListenerConfig(*entry, prepared.sockets.at(key.name)->address()));
-        break;
-      case Kind::kDialer:
-        routing->dialers.push_back(cached != nullptr ? std::get<std::shared_ptr<const DialerConfig>>(cached->config)
-                                                     : ToDialerConfig(*entry));
-        break;
-      case Kind::kForward:
-        routing->forwards.push_back(cached != nullptr ? std::get<std::shared_ptr<const ForwardConfig>>(cached->config)
-                                                      : ToForwardConfig(*entry));
-        break;
-    }
+absl::Status RunningState::PrepareListener(const std::string& name, const Entry& entry, const std::string& field, Prepared& prepared) {
+  if (prepared.sockets.contains(name)) return absl::OkStatus();
+  const auto known = configs_.find({Kind::kListener, name});
+  const bool is_running = known != configs_.end() && known->second.entry->incarnation == entry.incarnation;
+  if (!is_running) prepared.new_listeners.push_back({name, entry.incarnation});
+  // A listener of that name that was deleted is not in sockets_ any more, so what is there has the same address.
+  if (const auto bound = sockets_.find(name); bound != sockets_.end()) {
+    prepared.sockets[name] = bound->second;
+    return absl::OkStatus();
   }
-  return routing;
+  auto made = binder_.Bind(entry.object.listener().spec(), workers_, field);
+  if (!made.ok()) return std::move(made).status();
+  prepared.sockets[name] = *std::move(made);
+  return absl::OkStatus();
+}
+
+RunningState::Config RunningState::MakeConfig(const ObjectKey& key, const Entry& entry, const Prepared& prepared) {
+  switch (key.kind) {
+    case Kind::kListener: return ToListenerConfig(entry, prepared.sockets.at(key.name)->address());
+    case Kind::kDialer: return ToDialerConfig(entry);
+    case Kind::kForward: break;
+  }
+  return ToForwardConfig(entry);
 }
 
 absl::StatusOr<std::vector<ListenerSocket>> RunningState::HandlesFor(const Prepared& prepared, size_t worker) {
@@ -106,33 +102,35 @@ absl::StatusOr<std::vector<ListenerSocket>> RunningState::HandlesFor(const Prepa
 }
 
 void RunningState::Commit(const ChangePlan& plan, Prepared prepared, const WorkerReport& gone) {
-  sockets_ = std::move(prepared.sockets);
+  for (auto& [name, bound] : prepared.sockets) sockets_[name] = std::move(bound);
   for (const ObjectId& id : prepared.new_listeners) {
     const EntryPtr entry = plan.table.Find({Kind::kListener, id.name});
     sockets_.at(id.name)->Steer(entry->object.listener().spec());
   }
-  std::map<ObjectKey, Cached> configs;
-  const auto keep = [&](Kind kind, const auto& list) {
-    for (const auto& config : list) {
-      const ObjectKey key{kind, config->id.name};
-      configs[key] = {plan.table.Find(key), config};
+  const ObjectTable& table = plan.table;
+  auto now = table.entries().begin();
+  for (auto known = configs_.begin(); known != configs_.end();) {
+    while (now != table.entries().end() && now->first < known->first) ++now;
+    if (now != table.entries().end() && now->first == known->first) {
+      ++known;
+      continue;
     }
-  };
-  keep(Kind::kListener, prepared.routing->listeners);
-  keep(Kind::kDialer, prepared.routing->dialers);
-  keep(Kind::kForward, prepared.routing->forwards);
-  for (const auto& [key, cached] : configs_) {
-    const auto now = configs.find(key);
-    if (now == configs.end()) {
-      carried_.erase(key);
-      conditions_.erase(key);
-    } else if (now->second.entry->incarnation != cached.entry->incarnation) {
+    carried_.erase(known->first);
+    if (known->first.kind == Kind::kListener) sockets_.erase(known->first.name);
+    known = configs_.erase(known);
+  }
+  for (auto& [key, fresh] : prepared.fresh) {
+    const auto [known, is_new] = configs_.try_emplace(key, fresh);
+    if (is_new) continue;
+    if (known->second.entry->incarnation != fresh.entry->incarnation) {
       ObjectCounters counters = CountersIn(gone.listeners, gone.dialers, gone.forwards, key);
       counters.active = counters.udp_flows = counters.reverse_parked = 0;
-      carried_[key] += counters;
+      std::shared_ptr<const ObjectCounters>& carried = carried_[key];
+      if (carried != nullptr) counters += *carried;
+      carried = std::make_shared<const ObjectCounters>(counters);
     }
+    known->second = std::move(fresh);
   }
-  configs_ = std::move(configs);
 }
 
 const BoundListener* RunningState::SocketsOf(const std::string& listener) const {
@@ -140,22 +138,17 @@ const BoundListener* RunningState::SocketsOf(const std::string& listener) const 
   return found == sockets_.end() ? nullptr : found->second.get();
 }
 
-v1::Object RunningState::View(const Entry& entry, const MergedReport& report, const std::string& reload_fault) {
-  const ObjectKey key = KeyOf(entry.object);
-  StatusInputs inputs;
-  inputs.entry = &entry;
-  inputs.reload_fault = reload_fault;
-  inputs.now_unix_ns = io::UnixNanoseconds();
-  inputs.counters = CountersIn(report.listeners, report.dialers, report.forwards, key);
-  if (const auto carried = carried_.find(key); carried != carried_.end()) inputs.counters += carried->second;
-  if (key.kind == Kind::kListener) inputs.bound = SocketsOf(key.name);
-  if (key.kind == Kind::kDialer) {
-    if (const auto targets = report.targets.find(key.name); targets != report.targets.end()) inputs.targets = &targets->second;
-    if (const auto socket = report.dialer_sockets.find(key.name); socket != report.dialer_sockets.end()) {
-      inputs.socket = socket->second;
-    }
+ObjectView RunningState::ViewOf(const ObjectKey& key, EntryPtr entry, std::string reload_fault) const {
+  ObjectView view;
+  view.entry = std::move(entry);
+  view.reload_fault = std::move(reload_fault);
+  if (key.kind == Kind::kListener) {
+    if (const auto bound = sockets_.find(key.name); bound != sockets_.end()) view.bound = bound->second;
   }
-  return ObjectWithStatus(inputs, conditions_[key]);
+  if (!carried_.empty()) {
+    if (const auto carried = carried_.find(key); carried != carried_.end()) view.carried = carried->second;
+  }
+  return view;
 }
 
 v1::Object RunningState::FinalView(const Entry& entry, const WorkerReport& gone) {
@@ -164,7 +157,7 @@ v1::Object RunningState::FinalView(const Entry& entry, const WorkerReport& gone)
   inputs.entry = &entry;
   inputs.now_unix_ns = io::UnixNanoseconds();
   inputs.counters = CountersIn(gone.listeners, gone.dialers, gone.forwards, key);
-  if (const auto carried = carried_.find(key); carried != carried_.end()) inputs.counters += carried->second;
+  if (const auto carried = carried_.find(key); carried != carried_.end()) inputs.counters += *carried->second;
   inputs.counters.active = inputs.counters.udp_flows = inputs.counters.reverse_parked = 0;
   ConditionMemory memory;
   v1::Object object = ObjectWithStatus(inputs, memory);

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/status/statusor.h"
 #include "server/change_plan.h"
 #include "server/config.h"
@@ -20,14 +21,22 @@
 namespace culvert::server {
 
 class RunningState {
+  using Config = std::variant<std::shared_ptr<const ListenerConfig>, std::shared_ptr<const DialerConfig>,
+                              std::shared_ptr<const ForwardConfig>>;
+  struct Cached {
+    EntryPtr entry;  // the configuration is that of this very entry
+    Config config;
+  };
+
  public:
   // `binder` outlives it.
   RunningState(SocketBinder& binder, size_t workers) : binder_(binder), workers_(workers) {}
 
   // What a planned table needs before it can be in force. Dropping it undoes everything.
   struct Prepared {
-    std::map<std::string, std::shared_ptr<BoundListener>> sockets;  // of every listener of the table
+    std::map<std::string, std::shared_ptr<BoundListener>> sockets;  // of listeners that are new or changed
     std::vector<ObjectId> new_listeners;                            // whose sockets the workers do not have yet
+    std::map<ObjectKey, Cached> fresh;                              // configurations that are not in force yet
     std::shared_ptr<const Routing> routing;
   };
   // Binds what is not bound, in the order of `plan.results` so that the error names the first address at fault.
@@ -39,31 +48,23 @@ class RunningState {
   void Commit(const ChangePlan& plan, Prepared prepared, const WorkerReport& gone);
 
   const BoundListener* SocketsOf(const std::string& listener) const;
-  // Object with status; `report` may lack it, when it is new. `reload_fault`: see status_view.h.
-  v1::Object View(const Entry& entry, const MergedReport& report, const std::string& reload_fault = "");
+  // What a message with status is made of. `reload_fault`: see status_view.h.
+  ObjectView ViewOf(const ObjectKey& key, EntryPtr entry, std::string reload_fault = "") const;
   // A deleted object as it was, with its final counters.
   v1::Object FinalView(const Entry& entry, const WorkerReport& gone);
 
  private:
-  using Config = std::variant<std::shared_ptr<const ListenerConfig>, std::shared_ptr<const DialerConfig>,
-                              std::shared_ptr<const ForwardConfig>>;
-  struct Cached {
-    EntryPtr entry;  // the configuration is that of this very entry
-    Config config;
-  };
-  std::shared_ptr<const Routing> BuildRouting(const ObjectTable& table, const Prepared& prepared);
+  // Calls `visit(key, entry, config)` for each of the table; config: nullptr when this very entry is not in force.
+  template <typename Visit>
+  void ForEach(const ObjectTable& table, const Visit& visit) const;
+  absl::Status PrepareListener(const std::string& name, const Entry& entry, const std::string& field, Prepared& prepared);
+  static Config MakeConfig(const ObjectKey& key, const Entry& entry, const Prepared& prepared);
 
   SocketBinder& binder_;
   const size_t workers_;
   std::map<std::string, std::shared_ptr<BoundListener>> sockets_;  // by listener
-  std::map<ObjectKey, Cached> configs_;
-  std::map<ObjectKey, ObjectCounters> carried_;  // of earlier incarnations
-  std::map<ObjectKey, ConditionMemory> conditions_;
+  absl::btree_map<ObjectKey, Cached> configs_;
+  std::map<ObjectKey, std::shared_ptr<const ObjectCounters>> carried_;  // of earlier incarnations
 };
-
-// The counters of one object in a report; zeros when it is not there.
-ObjectCounters CountersIn(const std::map<std::string, ObjectCounters>& listeners,
-                          const std::map<std::string, ObjectCounters>& dialers,
-                          const std::map<std::string, ObjectCounters>& forwards, const ObjectKey& key);
 
 }  // namespace culvert::server

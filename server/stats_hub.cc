@@ -45,7 +45,7 @@ void StatsHub::Tick() {
     entry.due += entry.interval * ((now - entry.due) / entry.interval + 1);
   }
   if (!due.empty()) {
-    collector_.Collect(true, kMinInterval / 2, [due = std::move(due)](const ReportPtr& report) {
+    collector_.Collect({.forwards = {.all = true}, .sessions = true}, kMinInterval / 2, [due = std::move(due)](const ReportPtr& report) {
       for (const std::shared_ptr<StatsWatcher>& watcher : due) watcher->OnReport(report);
     });
   }

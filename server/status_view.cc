@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "core/io/monotonic_clock.h"
 #include "core/transport/datagram.h"
 #include "server/stats_proto.h"
 #include "server/tls_status.h"
@@ -236,11 +237,36 @@ v1::Object ObjectWithStatus(const StatusInputs& inputs, ConditionMemory& memory)
 
 void AppendWarnings(const Entry& entry, const BoundListener* bound, const std::string& reload_fault, int64_t now_unix_ns,
                     std::vector<v1::Warning>& warnings) {
+  const std::lock_guard lock(mutex_);
   const std::string subject = KeyOf(entry.object).ToString();
   const auto add = [&](const char* reason, std::string message) {
     v1::Warning& warning = warnings.emplace_back();
     warning.set_field(subject);
     warning.set_reason(reason);
+ObjectCounters CountersIn(const std::map<std::string, ObjectCounters>& listeners, const std::map<std::string, ObjectCounters>& dialers,
+                          const std::map<std::string, ObjectCounters>& forwards, const ObjectKey& key) {
+  const auto& counters = key.kind == Kind::kListener ? listeners : key.kind == Kind::kDialer ? dialers : forwards;
+  const auto found = counters.find(key.name);
+  return found == counters.end() ? ObjectCounters() : found->second;
+}
+
+v1::Object ObjectView::In(const MergedReport& report) const {
+  const ObjectKey key = KeyOf(entry->object);
+  StatusInputs inputs;
+  inputs.entry = entry.get();
+  inputs.bound = bound.get();
+  inputs.reload_fault = reload_fault;
+  inputs.now_unix_ns = io::UnixNanoseconds();
+  inputs.counters = CountersIn(report.listeners, report.dialers, report.forwards, key);
+  if (carried != nullptr) inputs.counters += *carried;
+  if (key.kind == Kind::kDialer) {
+    if (const auto targets = report.targets.find(key.name); targets != report.targets.end()) inputs.targets = &targets->second;
+    if (const auto socket = report.dialer_sockets.find(key.name); socket != report.dialer_sockets.end()) inputs.socket = socket->second;
+  }
+  ConditionMemory none;
+  return ObjectWithStatus(inputs, entry->conditions != nullptr ? *entry->conditions : none);
+}
+
     warning.set_message(std::move(message));
   };
   if (entry.quic != nullptr && entry.object.has_listener()) {

@@ -1,8 +1,12 @@
-// The status of a declared object: from what was declared, what the kernel granted and what the workers count.
-// Thread: the control thread.
+// The status of a declared object: from what was declared, what the kernel granted and what the workers count. What it takes is gathered
+// on the control thread in no time (RunningState::ViewOf); making messages of ten thousand objects takes a good part of a second, and any
+// thread can do it.
+// Thread: any.
 #pragma once
 
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -23,10 +27,26 @@ class ConditionMemory {
     v1::Condition::Status status;
     int64_t since_unix_ns;
   };
-  std::map<std::string, Seen> seen_;
+  std::mutex mutex_;
+  std::map<std::string, Seen> seen_;  // guarded by mutex_
 };
 
 struct StatusInputs {
+// An object at a moment, with all that its status is made of but for the report of that moment.
+struct ObjectView {
+  EntryPtr entry;
+  std::shared_ptr<const BoundListener> bound;        // listeners
+  std::shared_ptr<const ObjectCounters> carried;     // of earlier incarnations; nullptr: there were none
+  std::string reload_fault;                          // why changed files of TLS were not taken; empty: they were
+
+  // A copy of the object without secrets and with its status. `report` may lack it, when it is new.
+  [[nodiscard]] v1::Object In(const MergedReport& report) const;
+};
+
+// The counters of one object in a report; zeros when it is not there.
+ObjectCounters CountersIn(const std::map<std::string, ObjectCounters>& listeners, const std::map<std::string, ObjectCounters>& dialers,
+                          const std::map<std::string, ObjectCounters>& forwards, const ObjectKey& key);
+
   const Entry* entry = nullptr;
   const BoundListener* bound = nullptr;           // listeners
   ObjectCounters counters;                        // all workers, since the object was created

@@ -17,7 +17,7 @@ namespace {
 
 using Action = ChangeResult::Action;
 constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
-// How old counters in a list may be: its pages are then of one collection.
+// How old counters in a list may be.
 constexpr Duration kListingAge = std::chrono::milliseconds(50);
 
 const char* ActionText(Action action) {
@@ -40,6 +40,11 @@ bool ChangesAnything(const ChangePlan& plan) {
 
 std::string PathsText(const ChangeResult& result) {
   std::string paths;
+// The counters of one object, or of all of its kind.
+ReportWants::Objects& ObjectsOf(Kind kind, ReportWants& wants) {
+  return kind == Kind::kListener ? wants.listeners : kind == Kind::kDialer ? wants.dialers : wants.forwards;
+}
+
   for (const std::string& path : result.changed_paths) paths += (paths.empty() ? "" : ",") + path;
   return paths;
 }
@@ -70,7 +75,7 @@ Supervisor::Supervisor(ControlThread& thread, SupervisorOptions options)
       collector_(thread, options_.workers),
       running_state_(*options_.binder, options_.workers.size()),
       hash_(options_.etag_key ? KeyedHash(*options_.etag_key) : KeyedHash(*options_.random)),
-      watches_(thread, revisions_, collector_, events_, [this](const MergedReport& report, SubjectBook& book) { Look(report, book); }),
+      watches_(thread, revisions_, collector_, events_, [this](const ReportPtr& report, SubjectBook& book, std::function<void()> done) { Look(report, book, std::move(done)); }),
       log_levels_(thread) {
   // Timers are made on the thread itself.
   static_cast<void>(thread_.Post([this] {
@@ -199,10 +204,6 @@ void Supervisor::LogPins(const ChangePlan& plan) const {
   }
 }
 
-v1::Object Supervisor::View(const Entry& entry, const MergedReport& report) {
-  return running_state_.View(entry, report, tls_reload_.FaultOf(entry));
-}
-
 void Supervisor::Plan(Waiting waiting) {
   // What was deleted while its restoration waited stays deleted.
   if (waiting.set.is_restored) {
@@ -219,7 +220,7 @@ void Supervisor::Plan(Waiting waiting) {
   running->done = std::move(waiting.done);
   // Leases that were put off take effect by replacing the table; the workers know nothing of them.
   running->is_trial = waiting.validate_only;
-  if (!running->is_trial) table_ = running->plan.table;
+  if (!running->is_trial) table_ = std::move(running->plan.table);
   AnswerChange(running);
 }
 
@@ -279,13 +280,15 @@ void Supervisor::OnInForce(const std::shared_ptr<Running>& running, const Worker
     running->final_views.push_back(is_deleted ? running_state_.FinalView(*result.before, gone) : v1::Object());
   }
   running_state_.Commit(running->plan, std::move(running->prepared), gone);
-  table_ = running->plan.table;
+  table_ = std::move(running->plan.table);
   running->is_in_force = true;
   AnswerChange(running);
 }
 
 void Supervisor::AnswerChange(const std::shared_ptr<Running>& running) {
-  collector_.Collect(false, Duration::zero(), [this, running](const ReportPtr& report) {
+  ReportWants wants;
+  for (const ChangeResult& result : running->plan.results) ObjectsOf(result.key.kind, wants).names.insert(result.key.name);
+  collector_.Collect(wants, Duration::zero(), [this, running](const ReportPtr& report) {
     ChangeOutcome outcome;
     for (size_t i = 0; i < running->plan.results.size(); ++i) {
       outcome.objects.push_back(ViewOfResult(*running, i, *report));
@@ -302,30 +305,49 @@ v1::Object Supervisor::ViewOfResult(const Running& running, size_t index, const 
   switch (result.action) {
     case Action::kMissing: return v1::Object();
     case Action::kDeleted:
-      return running.is_in_force ? running.final_views[index] : View(*result.before, report);
+      return running.is_in_force ? running.final_views[index] : ViewOf(result.key, result.before).In(report);
     case Action::kCreated:
       // Of a creation that was only tried there is nothing to observe.
-      return running.is_in_force ? View(*result.after, report) : RedactedObject(*result.after);
-    default: return View(*result.after, report);
+      return running.is_in_force ? ViewOf(result.key, result.after).In(report) : RedactedObject(*result.after);
+    default: return ViewOf(result.key, result.after).In(report);
   }
 }
 
 void Supervisor::Get(ObjectKey key, Done<v1::Object> done) {
   const bool is_posted = Post([this, key, done] {
     if (table_.Find(key) == nullptr) return done(NotFound(key));
-    collector_.Collect(false, Duration::zero(), [this, key, done](const ReportPtr& report) {
+    ReportWants wants;
+    ObjectsOf(key.kind, wants).names.insert(key.name);
+    collector_.Collect(wants, Duration::zero(), [this, key, done](const ReportPtr& report) {
       const EntryPtr entry = table_.Find(key);  // it may have gone while the workers were asked
       if (entry == nullptr) return done(NotFound(key));
-      done(View(*entry, *report));
+      done(ViewOf(key, entry).In(*report));
     });
   });
   if (!is_posted) done(RefusalStatus());
 }
 
-void Supervisor::List(Kind kind, Done<Listing> done) {
-  const bool is_posted = Post([this, kind, done] {
-    collector_.Collect(false, kListingAge, [this, kind, done](const ReportPtr& report) {
-      done(Listing{table_.OfKind(kind), [this, report](const Entry& entry) { return View(entry, *report); }, revisions_.current()});
+void Supervisor::List(Kind kind, SelectRange select, Done<Listing> done) {
+  const bool is_posted = Post([this, kind, select, done] {
+    const std::vector<EntryPtr> entries = table_.OfKind(kind);
+    const absl::StatusOr<Range> range = select(entries);
+    if (!range.ok()) return done(range.status());
+    const auto selected = std::make_shared<std::vector<EntryPtr>>(entries.begin() + static_cast<ptrdiff_t>(range->begin),
+                                                                  entries.begin() + static_cast<ptrdiff_t>(range->end));
+    ReportWants wants;
+    ReportWants::Objects& objects = ObjectsOf(kind, wants);
+    objects.all = selected->size() == entries.size();
+    if (!objects.all) {
+      for (const EntryPtr& entry : *selected) objects.names.emplace_hint(objects.names.end(), MetadataOf(entry->object).name());
+    }
+    const int64_t revision = revisions_.current();
+    collector_.Collect(wants, kListingAge, [this, selected, revision, done](const ReportPtr& report) {
+      const auto listing = std::make_shared<Listing>();
+      listing->objects.reserve(selected->size());
+      for (const EntryPtr& entry : *selected) listing->objects.push_back(ViewOf(KeyOf(entry->object), entry));
+      listing->report = report;
+      listing->revision = revision;
+      if (!Aside([done, listing] { done(std::move(*listing)); })) done(ControlOverloaded());
     });
   });
   if (!is_posted) done(RefusalStatus());

@@ -65,6 +65,8 @@ class Supervisor {
  public:
   static constexpr size_t kMaxWaitingChanges = 256;
   static constexpr size_t kMaxProbes = 16;
+  static constexpr size_t kMaxAside = 256;
+  static constexpr int kAsideNiceness = 5;
   // How long a change may take before its caller is told that the workers do not answer. It goes on all the same.
   static constexpr Duration kChangeTimeout = std::chrono::seconds(10);
 
@@ -73,10 +75,10 @@ class Supervisor {
     std::vector<v1::Object> objects;  // one a result: with status; of deleted ones the final one; empty for kMissing
     int64_t revision = 0;             // of the declared objects now
   };
-  // What there is at a moment; `view` makes a message with status of an entry, and may be called until `done` returns.
+  // What there is at a moment.
   struct Listing {
-    std::vector<EntryPtr> entries;  // sorted by name
-    std::function<v1::Object(const Entry&)> view;
+    std::vector<ObjectView> objects;  // those that were selected, sorted by name
+    ReportPtr report;                 // what ObjectView::In takes
     int64_t revision = 0;
   };
   template <typename T>
@@ -86,16 +88,28 @@ class Supervisor {
 
   void Change(ChangeSet set, bool validate_only, Done<ChangeOutcome> done);
   void Get(ObjectKey key, Done<v1::Object> done);
-  void List(Kind kind, Done<Listing> done);
+  // Which of the objects of a kind, sorted by name, are wanted: from `begin`, before `end`. Runs on the control thread.
+  struct Range {
+    size_t begin = 0;
+    size_t end = 0;
+  };
+  using SelectRange = std::function<absl::StatusOr<Range>(const std::vector<EntryPtr>& entries)>;
+  // `done` runs aside (see Aside), where it may take its time.
+  void List(Kind kind, SelectRange select, Done<Listing> done);
   // Without status, sorted by kind and name. `manager` empty: all.
   void Export(std::string manager, Done<std::vector<v1::Object>> done);
-  // Sessions, streams and flows of all workers, sorted by id.
+  // Sessions, streams and flows of all workers, sorted by id. `done` runs aside.
   void Sessions(Done<ReportPtr> done);
-  // The last ones that ended, on all workers, sorted by id.
+  // The last ones that ended, on all workers, sorted by id. `done` runs aside.
   void ClosedSessions(Done<std::vector<SessionSnapshot>> done);
   // NOT_FOUND when no worker knows it.
   void CloseSession(std::string id, bool graceful, bool validate_only, std::function<void(absl::Status)> done);
   // The same of a stream or a UDP flow, by the ids of their snapshots.
+  // Runs `task` on a thread where lists are made, one after the other: making one of ten thousand objects must not hold up a change, and
+  // it gives way to workers. False, and no effect: too many wait.
+  [[nodiscard]] bool Aside(ControlThread::Task task) { return aside_.Post(std::move(task)); }
+  // And back to the control thread.
+  void PostBack(ControlThread::Task task) { thread_.PostReply(std::move(task)); }
   void CloseStream(std::string id, bool graceful, bool validate_only, std::function<void(absl::Status)> done);
   void CloseUdpFlow(std::string id, bool validate_only, std::function<void(absl::Status)> done);
   // Puts what a store kept into force, as far as that is possible; the rest is tried again every few seconds. An object of a name that
@@ -187,14 +201,18 @@ class Supervisor {
   // What a change did, to who watches.
   void TellWatchers(const Running& running, const std::vector<v1::Object>& views);
   // What is, for who watches (WatchHub::Look).
-  void Look(const MergedReport& report, SubjectBook& book);
+  struct LookWork;
+  void Look(const ReportPtr& report, SubjectBook& book, std::function<void()> done);
+  void TakeLooked(LookWork& work, SubjectBook& book);
   void RenewIdentity();
   // Entries of QUIC that share what is not in use any more, with what is.
   std::vector<EntryPtr> WithRenewedIdentity(std::vector<EntryPtr> renewed) const;
   void RecordResults(const ChangePlan& plan, const std::string& manager);
   void RecordReloadFaults();
   void LogPins(const ChangePlan& plan) const;
-  v1::Object View(const Entry& entry, const MergedReport& report);
+  ObjectView ViewOf(const ObjectKey& key, const EntryPtr& entry) const {
+    return running_state_.ViewOf(key, entry, entry->tls != nullptr ? tls_reload_.FaultOf(*entry) : std::string());
+  }
   void Plan(Waiting waiting);
   void Execute(Waiting waiting, ChangePlan plan);
   void OnInForce(const std::shared_ptr<Running>& running, const WorkerReport& gone);
@@ -238,3 +256,4 @@ class Supervisor {
 };
 
 }  // namespace culvert::server
+  ControlThread aside_{kMaxAside, "lists", kAsideNiceness};  // last: what it runs uses the others

@@ -10,7 +10,7 @@ namespace culvert::server {
 
 void Supervisor::GetDaemon(Done<v1::Daemon> done) {
   const bool is_posted = Post([this, done] {
-    collector_.Collect(false, Duration::zero(), [this, done](const ReportPtr& report) { done(DescribeDaemon(*report)); });
+    collector_.Collect(ReportWants::Everything(/*sessions=*/false), Duration::zero(), [this, done](const ReportPtr& report) { done(DescribeDaemon(*report)); });
   });
   if (!is_posted) done(RefusalStatus());
 }

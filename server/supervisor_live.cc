@@ -16,7 +16,9 @@ constexpr size_t kMaxClosedSessions = 1024;
 
 void Supervisor::Sessions(Done<ReportPtr> done) {
   const bool is_posted = Post([this, done] {
-    collector_.Collect(true, Duration::zero(), [done](const ReportPtr& report) { done(report); });
+    collector_.Collect({.sessions = true}, Duration::zero(), [this, done](const ReportPtr& report) {
+      if (!Aside([done, report] { done(report); })) done(ControlOverloaded());
+    });
   });
   if (!is_posted) done(RefusalStatus());
 }
@@ -30,14 +32,14 @@ void Supervisor::ClosedSessions(Done<std::vector<SessionSnapshot>> done) {
     const auto tally = std::make_shared<Tally>();
     for (WorkerControl* worker : options_.workers) {
       const bool is_asked = worker->ClosedSessions([this, tally, done](std::vector<SessionSnapshot> sessions) {
-        thread_.PostReply([tally, done, sessions = std::move(sessions)]() mutable {
+        thread_.PostReply([this, tally, done, sessions = std::move(sessions)]() mutable {
           std::ranges::move(sessions, std::back_inserter(tally->sessions));
           if (--tally->left > 0) return;
           // Of all workers together the latest; then by name, as every list.
           std::ranges::sort(tally->sessions, std::ranges::greater(), &SessionSnapshot::closed_at_unix_ns);
           if (tally->sessions.size() > kMaxClosedSessions) tally->sessions.resize(kMaxClosedSessions);
           std::ranges::sort(tally->sessions, {}, &SessionSnapshot::id);
-          done(std::move(tally->sessions));
+          if (!Aside([tally, done] { done(std::move(tally->sessions)); })) done(ControlOverloaded());
         });
       });
       if (is_asked) ++tally->left;

@@ -141,18 +141,21 @@ const std::string* OtherThan(const std::string& own, const std::map<std::string,
 
 }  // namespace
 
-TableRules::TableRules(const ObjectTable& table) : table_(table) {
-  for (const EntryPtr& entry : table.OfKind(Kind::kListener)) {
+const TableRules::Index& TableRules::index() const {
+  if (index_) return *index_;
+  Index& index = index_.emplace();
+  for (const EntryPtr& entry : table_.OfKind(Kind::kListener)) {
     const v1::Listener& listener = entry->object.listener();
     const absl::StatusOr<SocketAddress> address = SocketAddress::Parse(listener.spec().bind());
     if (!address.ok()) continue;
-    claims_[{ProtocolOf(listener.spec().transport()), address->port}].push_back({listener.metadata().name(), *address});
+    index.claims[{ProtocolOf(listener.spec().transport()), address->port}].push_back({listener.metadata().name(), *address});
   }
-  for (const EntryPtr& entry : table.OfKind(Kind::kForward)) {
+  for (const EntryPtr& entry : table_.OfKind(Kind::kForward)) {
     const v1::Forward& forward = entry->object.forward();
-    if (!forward.spec().listener().empty()) forwards_[forward.spec().listener()].push_back(forward.metadata().name());
-    if (IsReversePublic(forward.spec())) public_forwards_[forward.spec().reverse()].push_back(forward.metadata().name());
+    if (!forward.spec().listener().empty()) index.forwards[forward.spec().listener()].push_back(forward.metadata().name());
+    if (IsReversePublic(forward.spec())) index.public_forwards[forward.spec().reverse()].push_back(forward.metadata().name());
   }
+  return index;
 }
 
 void TableRules::Check(const Entry& entry, const std::string& prefix, Violations& violations) const {
@@ -166,8 +169,8 @@ void TableRules::CheckListener(const Entry& entry, const std::string& prefix, Vi
   const v1::ListenerSpec& spec = listener.spec();
   const absl::StatusOr<SocketAddress> bind = SocketAddress::Parse(spec.bind());
   if (!bind.ok()) return;
-  const auto claims = claims_.find({ProtocolOf(spec.transport()), bind->port});
-  if (claims == claims_.end()) return;
+  const auto claims = index().claims.find({ProtocolOf(spec.transport()), bind->port});
+  if (claims == index().claims.end()) return;
   for (const Claim& claim : claims->second) {
     if (claim.name == listener.metadata().name() || !AddressesCollide(*bind, claim.address)) continue;
     violations.push_back({JoinPath(prefix, "spec.bind"), QuotedValue(spec.bind()) + " collides with listener/" +
@@ -194,12 +197,12 @@ bool TableRules::CheckNames(const v1::ForwardSpec& spec, const std::string& pref
 void TableRules::CheckAlone(const v1::Forward& forward, const std::string& prefix, Violations& violations) const {
   const v1::ForwardSpec& spec = forward.spec();
   const std::string& name = forward.metadata().name();
-  if (const std::string* other = OtherThan(name, forwards_, spec.listener())) {
+  if (const std::string* other = OtherThan(name, index().forwards, spec.listener())) {
     violations.push_back({JoinPath(prefix, "spec.listener"),
                           "listener/" + spec.listener() + " carries forward/" + *other + " already"});
   }
   if (!IsReversePublic(spec)) return;
-  if (const std::string* other = OtherThan(name, public_forwards_, spec.reverse())) {
+  if (const std::string* other = OtherThan(name, index().public_forwards, spec.reverse())) {
     violations.push_back({JoinPath(prefix, "spec.reverse"),
                           "who offers " + QuotedValue(spec.reverse()) + " is taken in by forward/" + *other + " already"});
   }

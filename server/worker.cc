@@ -10,9 +10,11 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "core/crypto/system_random.h"
 #include "core/io/monotonic_clock.h"
+#include "core/io/thread_settings.h"
 #include "server/data_plane.h"
 #include "server/session_counts.h"
 #include "server/worker_context.h"
@@ -71,12 +73,12 @@ class Worker final : public WorkerControl, private io::IoHandler {
     // std::function wants to be copied, sockets do not.
     auto shared = std::make_shared<std::vector<ListenerSocket>>(std::move(sockets));
     return context_.mailbox->Post([this, routing = std::move(routing), shared, done = std::move(done)] {
-      done(plane_->Update(*routing, std::move(*shared)));
+      done(plane_->Update(routing, std::move(*shared)));
     });
   }
 
-  bool Report(bool with_sessions, std::function<void(WorkerReport)> done) override {
-    return context_.mailbox->Post([this, with_sessions, done = std::move(done)] { done(plane_->Report(with_sessions)); });
+  bool Report(ReportWants wants, std::function<void(WorkerReport)> done) override {
+    return context_.mailbox->Post([this, wants = std::move(wants), done = std::move(done)] { done(plane_->Report(wants)); });
   }
 
   bool CloseSession(std::string id, bool graceful, std::function<void(bool)> done) override {
@@ -127,6 +129,7 @@ class Worker final : public WorkerControl, private io::IoHandler {
   void OnIo(uint32_t /*ready*/) override {}  // the mailbox is drained in every iteration
 
   void Run() {
+    io::NameThread(absl::StrCat("worker-", context_.index));
     plane_.emplace(context_);
     bool has_more = false;
     while (!IsOver()) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -121,12 +122,32 @@ struct TargetReport {
   std::string last_error_message;
 };
 
+// What a report is to hold beside what it always does. A worker that carries traffic is asked for no more than somebody wants to know.
+struct ReportWants {
+  // The counters of all objects of a kind, or of those named.
+  struct Objects {
+    bool all = false;
+    std::set<std::string> names;
+    [[nodiscard]] bool Has(const std::string& name) const { return all || names.contains(name); }
+  };
+  Objects listeners;
+  Objects dialers;
+  Objects forwards;
+  bool totals = false;    // of the worker. REQUIRES: all listeners and dialers are wanted
+  bool sessions = false;  // those that are open, their streams, and UDP flows
+
+  static ReportWants Everything(bool sessions);
+  void Add(const ReportWants& other);
+  // Whether a report of this holds what `other` wants.
+  [[nodiscard]] bool Covers(const ReportWants& other) const;
+};
+
 struct WorkerReport {
   uint32_t worker = 0;
   TimePoint taken_at{};
   Duration cpu_time{};
-  ObjectCounters total;                            // since the worker began, deleted objects included
-  std::vector<SessionSnapshot> sessions;           // these three only when asked for
+  ObjectCounters total;                            // since the worker began, deleted objects included; all of this when it is wanted
+  std::vector<SessionSnapshot> sessions;
   std::vector<StreamSnapshot> streams;
   std::vector<UdpFlowSnapshot> udp_flows;
   std::map<std::string, ObjectCounters> listeners;  // by name
@@ -168,7 +189,7 @@ class WorkerControl {
   // `done` is called once it is in force, with the final counters of the objects that went.
   [[nodiscard]] virtual bool Update(std::shared_ptr<const Routing> routing, std::vector<ListenerSocket> sockets,
                                     std::function<void(WorkerReport gone)> done) = 0;
-  [[nodiscard]] virtual bool Report(bool with_sessions, std::function<void(WorkerReport)> done) = 0;
+  [[nodiscard]] virtual bool Report(ReportWants wants, std::function<void(WorkerReport)> done) = 0;
   // The last ones that ended (SessionRegistry::kMaxClosed), oldest first.
   [[nodiscard]] virtual bool ClosedSessions(std::function<void(std::vector<SessionSnapshot>)> done) = 0;
   // done(false): no such session.

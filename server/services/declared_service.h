@@ -30,11 +30,21 @@ class DeclaredMethods {
       absl::StatusOr<ListQuery> parsed = ParseListQuery(*request, *Body::descriptor(), KindInfo(Traits::kKind).collection);
       if (!parsed.ok()) return answer.Answer(parsed.status());
       const auto query = std::make_shared<const ListQuery>(*std::move(parsed));
-      context_.supervisor->List(Traits::kKind, [tokens = context_.tokens, query, answer](const absl::StatusOr<Supervisor::Listing>& listing) {
+      // Where names alone decide, the page is found before anybody is asked about what stands on it; else all are looked at.
+      const auto page = std::make_shared<Response>();
+      const auto select = [tokens = context_.tokens, query, page](const std::vector<EntryPtr>& entries) -> absl::StatusOr<Supervisor::Range> {
+        if (!query->IsByNameOnly()) return Supervisor::Range{0, entries.size()};
+        CULVERT_ASSIGN_OR_RETURN(const PageRange range,
+                                 FindPage(*tokens, query->page_size, query->page_token, query->arguments, entries.size(),
+                                          [&](size_t i) -> const std::string& { return MetadataOf(entries[i]->object).name(); }));
+        page->set_next_page_token(range.next_token);
+        page->set_total_size(static_cast<int32_t>(entries.size()));
+        return Supervisor::Range{range.begin, range.end};
+      };
+      context_.supervisor->List(Traits::kKind, select, [tokens = context_.tokens, query, page, answer](const absl::StatusOr<Supervisor::Listing>& listing) {
         if (!listing.ok()) return answer.Answer(listing.status());
-        Response page;
-        const absl::Status status = FillPage(*tokens, *query, *listing, page);
-        answer.Answer(status, [&](Response& out) { out.Swap(&page); });
+        const absl::Status status = FillPage(*tokens, *query, *listing, *page);
+        answer.Answer(status, [&](Response& out) { out.Swap(page.get()); });
       });
     });
   }
@@ -101,27 +111,22 @@ class DeclaredMethods {
   static absl::Status FillPage(const PageTokens& tokens, const ListQuery& query, const Supervisor::Listing& listing, Response& page) {
     page.set_revision(listing.revision);
     const auto add = [&page](Body& body) { Traits::AddTo(page) = std::move(body); };
+    if (query.IsByNameOnly()) {
+      for (const ObjectView& view : listing.objects) {
+        Body body = BodyIn(listing, view);
+        query.mask.Trim(body);
+        add(body);
+      }
+      return absl::OkStatus();
+    }
     std::vector<Body> bodies;
-    if (!query.IsByNameOnly()) {
-      for (const EntryPtr& entry : listing.entries) bodies.push_back(std::move(BodyIn(listing, *entry)));
-      return FillList(tokens, query, bodies, [](const Body& body) { return body.metadata().name(); }, add, page);
-    }
-    // Only what stands on the page is looked at closely.
-    CULVERT_ASSIGN_OR_RETURN(const PageRange range,
-                             FindPage(tokens, query.page_size, query.page_token, query.arguments, listing.entries.size(),
-                                      [&](size_t i) -> const std::string& { return MetadataOf(listing.entries[i]->object).name(); }));
-    for (size_t i = range.begin; i < range.end; ++i) {
-      Body body = BodyIn(listing, *listing.entries[i]);
-      query.mask.Trim(body);
-      add(body);
-    }
-    page.set_next_page_token(range.next_token);
-    page.set_total_size(static_cast<int32_t>(listing.entries.size()));
-    return absl::OkStatus();
+    bodies.reserve(listing.objects.size());
+    for (const ObjectView& view : listing.objects) bodies.push_back(BodyIn(listing, view));
+    return FillList(tokens, query, bodies, [](const Body& body) { return body.metadata().name(); }, add, page);
   }
 
-  static Body BodyIn(const Supervisor::Listing& listing, const Entry& entry) {
-    v1::Object object = listing.view(entry);
+  static Body BodyIn(const Supervisor::Listing& listing, const ObjectView& view) {
+    v1::Object object = view.In(*listing.report);
     return std::move(Traits::MutableOf(object));
   }
 

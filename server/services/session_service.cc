@@ -29,19 +29,22 @@ void LogClosed(const std::string& what, const std::string& id, const std::string
   Log(LogLevel::kInfo, "control", what + "/" + id + " closed", {{"reason", QuotedValue(reason)}});
 }
 
-// All sessions there are, and those that ended last.
-void FindSessions(Supervisor& supervisor, bool with_closed, std::function<void(absl::StatusOr<std::vector<v1::Session>>)> done) {
-  supervisor.Sessions([&supervisor, with_closed, done = std::move(done)](const absl::StatusOr<ReportPtr>& report) {
+// The sessions for which `is_wanted`, those included that ended last. `done` runs aside (supervisor.h).
+void FindSessions(Supervisor& supervisor, bool with_closed, std::function<bool(const SessionSnapshot&)> is_wanted,
+                  std::function<void(absl::StatusOr<std::vector<v1::Session>>)> done) {
+  supervisor.Sessions([&supervisor, with_closed, is_wanted = std::move(is_wanted), done = std::move(done)](const absl::StatusOr<ReportPtr>& report) {
     if (!report.ok()) return done(report.status());
     std::vector<v1::Session> sessions;
-    for (const SessionSnapshot& session : (*report)->sessions) sessions.push_back(ToProto(session));
+    for (const SessionSnapshot& session : (*report)->sessions) {
+      if (is_wanted(session)) sessions.push_back(ToProto(session));
+    }
     if (!with_closed) return done(std::move(sessions));
-    supervisor.ClosedSessions([sessions = std::move(sessions), done](const absl::StatusOr<std::vector<SessionSnapshot>>& closed) mutable {
+    supervisor.ClosedSessions([sessions = std::move(sessions), is_wanted, done](const absl::StatusOr<std::vector<SessionSnapshot>>& closed) mutable {
       if (!closed.ok()) return done(closed.status());
       std::set<std::string> open;  // one that ended between the two questions is told once
       for (const v1::Session& session : sessions) open.insert(session.name());
       for (const SessionSnapshot& session : *closed) {
-        if (!open.contains("sessions/" + session.id)) sessions.push_back(ToProto(session));
+        if (is_wanted(session) && !open.contains("sessions/" + session.id)) sessions.push_back(ToProto(session));
       }
       done(std::move(sessions));
     });
@@ -118,7 +121,10 @@ void CloseMatching(Supervisor& supervisor, const v1::CloseSessionRequest& reques
     for (const SessionSnapshot& session : (*report)->sessions) {
       if (filter.Matches(ToProto(session))) ids.push_back(session.id);
     }
-    if (!request.validate_only()) return std::make_shared<ManyClosed>(supervisor, request, std::move(ids), answer)->Step();
+    if (!request.validate_only()) {
+      const auto closing = std::make_shared<ManyClosed>(supervisor, request, std::move(ids), answer);
+      return supervisor.PostBack([closing] { closing->Step(); });
+    }
     answer.Answer(absl::OkStatus(), [&](v1::CloseSessionResponse& out) { out.set_closed_count(static_cast<int32_t>(ids.size())); });
   });
 }
@@ -132,13 +138,12 @@ grpc::ServerUnaryReactor* SessionService::ListSessions(Call* call, const v1::Lis
     const std::string arguments = "sessions\n" + request->listener() + "\n" + request->dialer() + (request->include_closed() ? "\nclosed" : "");
     absl::StatusOr<ListQuery> query = ParseListQuery(*request, *v1::Session::descriptor(), arguments);
     if (!query.ok()) return answer.Answer(query.status());
-    FindSessions(*context_.supervisor, request->include_closed(),
-                 [tokens = context_.tokens, answer, query = *std::move(query), listener = request->listener(), dialer = request->dialer()](
-                     absl::StatusOr<std::vector<v1::Session>> sessions) {
+    const auto is_wanted = [listener = request->listener(), dialer = request->dialer()](const SessionSnapshot& session) {
+      return IsWanted(listener, session.listener) && IsWanted(dialer, session.dialer);
+    };
+    FindSessions(*context_.supervisor, request->include_closed(), is_wanted,
+                 [tokens = context_.tokens, answer, query = *std::move(query)](absl::StatusOr<std::vector<v1::Session>> sessions) {
                    if (!sessions.ok()) return answer.Answer(sessions.status());
-                   std::erase_if(*sessions, [&](const v1::Session& session) {
-                     return !IsWanted(listener, session.listener()) || !IsWanted(dialer, session.dialer());
-                   });
                    v1::ListSessionsResponse page;
                    const absl::Status status = FillList(*tokens, query, *sessions, [](const v1::Session& one) { return one.name(); },
                                                         [&](v1::Session& one) { *page.add_sessions() = std::move(one); }, page);
@@ -152,8 +157,9 @@ grpc::ServerUnaryReactor* SessionService::GetSession(Call* call, const v1::GetSe
   return RunUnary(context_, call, request, response, [&](const UnaryCall<v1::GetSessionResponse>& answer) {
     absl::StatusOr<ReadMask> mask = ReadMask::Parse(request->read_mask(), *v1::Session::descriptor());
     if (!mask.ok()) return answer.Answer(mask.status());
-    FindSessions(*context_.supervisor, /*with_closed=*/true,
-                 [answer, id = SessionId(request->name()), mask = *std::move(mask)](absl::StatusOr<std::vector<v1::Session>> sessions) {
+    const std::string id = SessionId(request->name());
+    FindSessions(*context_.supervisor, /*with_closed=*/true, [id](const SessionSnapshot& session) { return session.id == id; },
+                 [answer, id, mask = *std::move(mask)](absl::StatusOr<std::vector<v1::Session>> sessions) {
                    if (!sessions.ok()) return answer.Answer(sessions.status());
                    const auto at = std::ranges::find(*sessions, "sessions/" + id, [](const v1::Session& one) { return one.name(); });
                    if (at == sessions->end()) return answer.Answer(SessionNotFound(id));

@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "core/crypto/secret.h"
 #include "core/io/monotonic_clock.h"
+#include "core/io/thread_settings.h"
 #include "server/error_builder.h"
 #include "server/store/store_files.h"
 
@@ -56,6 +57,7 @@ void StoreWriter::Put(Shared& shared, Item item) {
 }
 
 void StoreWriter::Run() {
+  io::NameThread("store");
   for (;;) {
     std::vector<Item> items;
     bool is_last = false;

@@ -1,5 +1,6 @@
 #include "server/watch/subject_book.h"
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -10,11 +11,25 @@ namespace culvert::server {
 uint64_t FingerprintOf(const WatchedSubject& subject) {
   WatchedSubject lasting = subject;
   ClearLive(lasting);
-  return std::hash<std::string>()(DeterministicBytes(lasting));
+  return std::max<uint64_t>(std::hash<std::string>()(DeterministicBytes(lasting)), 1);
+}
+
+uint64_t SubjectBook::FingerprintOf(const Key& key) const {
+  const auto at = subjects_.find(key);
+  return at != subjects_.end() ? at->second.fingerprint : 0;
+}
+
+int64_t SubjectBook::RevisionOf(const Key& key) const {
+  const auto at = subjects_.find(key);
+  return at != subjects_.end() ? at->second.revision : 0;
 }
 
 bool SubjectBook::Observe(const Key& key, WatchedSubject subject) {
-  const uint64_t fingerprint = FingerprintOf(subject);
+  const uint64_t fingerprint = server::FingerprintOf(subject);
+  return Observe(key, std::move(subject), fingerprint);
+}
+
+bool SubjectBook::Observe(const Key& key, WatchedSubject subject, uint64_t fingerprint) {
   Subject& known = subjects_[key];
   if (known.subject != nullptr && known.fingerprint == fingerprint) return false;
   WatchRecord record;

@@ -33,11 +33,16 @@ class SubjectBook {
 
   // What a subject is now; a record when it is new or has changed. Returns whether it has.
   bool Observe(const Key& key, WatchedSubject subject);
+  // The same, with its fingerprint.
+  bool Observe(const Key& key, WatchedSubject subject, uint64_t fingerprint);
   // It is gone; `last` is how it was, nullptr: as it is known.
   void Forget(const Key& key, const WatchedSubject* last);
   // All of `kind` that are not in `names` are gone.
   void ForgetOthers(v1::WatchKind kind, const std::set<std::string>& names);
 
+  // Of its last change; 0: it is not known.
+  [[nodiscard]] uint64_t FingerprintOf(const Key& key) const;
+  [[nodiscard]] int64_t RevisionOf(const Key& key) const;
   // In the order of kinds and names.
   [[nodiscard]] const std::map<Key, Subject>& subjects() const { return subjects_; }
 
@@ -47,7 +52,7 @@ class SubjectBook {
   std::map<Key, Subject> subjects_;
 };
 
-// What tells a subject from itself after a change. Exposed for tests.
+// What tells a subject from itself after a change; never 0.
 uint64_t FingerprintOf(const WatchedSubject& subject);
 
 }  // namespace culvert::server

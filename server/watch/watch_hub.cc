@@ -146,18 +146,19 @@ void WatchHub::LookNow() {
   if (is_looking_) return;  // OnLooked begins with who came meanwhile
   is_looking_ = true;
   const bool with_sessions = WatchesSessions();
-  collector_.Collect(with_sessions, Duration::zero(), [this](const ReportPtr& report) { OnLooked(*report, io::Now()); });
+  collector_.Collect(ReportWants::Everything(with_sessions), Duration::zero(), [this](const ReportPtr& report) {
+    look_(report, book_, [this, with_sessions = report->wants.sessions, began = io::Now()] { OnLooked(with_sessions, began); });
+  });
 }
 
-void WatchHub::OnLooked(const MergedReport& report, TimePoint began) {
+void WatchHub::OnLooked(bool with_sessions, TimePoint began) {
   is_looking_ = false;
-  look_(report, book_);
   bool missed_some = false;
   std::vector<Entry*> fresh;
   for (const auto& entry : readers_) {
     if (entry->is_begun) continue;
     const bool wants_sessions = (entry->request.kinds & Bit(v1::WATCH_KIND_SESSION)) != 0;
-    if (wants_sessions && !report.has_sessions) {
+    if (wants_sessions && !with_sessions) {
       missed_some = true;
     } else {
       fresh.push_back(entry.get());

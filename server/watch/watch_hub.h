@@ -47,8 +47,9 @@ class WatchHub {
   // How long a reader may take for its last message at a stop.
   static constexpr Duration kLastMessageTime = std::chrono::milliseconds(300);
 
-  // Tells the book of all declared objects as they are in `report` (with sessions: of those too). Called on the control thread.
-  using Look = std::function<void(const MergedReport& report, SubjectBook& book)>;
+  // Tells the book of all declared objects as they are in `report` (with sessions: of those too), and calls `done`. Both on the control
+  // thread; the comparing may happen elsewhere.
+  using Look = std::function<void(const ReportPtr& report, SubjectBook& book, std::function<void()> done)>;
 
   // All outlive it.
   WatchHub(ControlThread& thread, RevisionClock& revisions, ReportCollector& collector, EventHub& events, Look look);
@@ -86,7 +87,7 @@ class WatchHub {
   void Give(Entry& entry);
   // Ends and forgets those for which `which` holds.
   void LookNow();
-  void OnLooked(const MergedReport& report, TimePoint began);
+  void OnLooked(bool with_sessions, TimePoint began);
   void ArmLook();
   void OnEvent(const EventPtr& event);
   [[nodiscard]] bool WatchesSessions() const;

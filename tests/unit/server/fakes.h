@@ -42,15 +42,15 @@ class FakeWorker final : public WorkerControl {
     done(std::move(gone));
     return true;
   }
-  bool Report(bool with_sessions, std::function<void(WorkerReport)> done) override {
+  bool Report(ReportWants wants, std::function<void(WorkerReport)> done) override {
     if (is_silent) return true;
     WorkerReport report;
     report.worker = index_;
     for (const auto& listener : current->listeners) {
-      report.listeners[listener->id.name] = CountersOf(listener->id.name);
-      report.total += CountersOf(listener->id.name);
+      if (wants.listeners.Has(listener->id.name)) report.listeners[listener->id.name] = CountersOf(listener->id.name);
+      if (wants.totals) report.total += CountersOf(listener->id.name);
     }
-    if (with_sessions) {
+    if (wants.sessions) {
       report.sessions = sessions;
       report.streams = streams;
       report.udp_flows = udp_flows;

@@ -175,9 +175,9 @@ TEST_F(SupervisorTest, NoReaderSeesASeed) {
       Await<absl::StatusOr<std::vector<v1::Object>>>([&](auto done) { supervisor_->Export("api", done); });
   for (const v1::Object& object : *exported) all += object.DebugString();
   all += Await<std::string>([&](auto done) {
-    supervisor_->List(Kind::kDialer, [done](const absl::StatusOr<Supervisor::Listing>& listing) {
+    supervisor_->List(Kind::kDialer, [](const std::vector<EntryPtr>& entries) -> absl::StatusOr<Supervisor::Range> { return Supervisor::Range{0, entries.size()}; }, [done](const absl::StatusOr<Supervisor::Listing>& listing) {
       std::string text;
-      for (const EntryPtr& entry : listing->entries) text += listing->view(*entry).DebugString();
+      for (const ObjectView& view : listing->objects) text += view.In(*listing->report).DebugString();
       done(text);
     });
   });

@@ -83,9 +83,9 @@ struct Plane {
     sockets[0].listener = config->id;
     sockets[0].udp = BindUdp();
     config->bind = sockets[0].udp.local_address();
-    Routing routing;
-    routing.listeners = {config};
-    routing.forwards = {forward};
+    auto routing = std::make_shared<Routing>();
+    routing->listeners = {config};
+    routing->forwards = {forward};
     static_cast<void>(plane->Update(routing, std::move(sockets)));
     return config->bind;
   }

@@ -250,7 +250,7 @@ TEST_F(WorkerEndTest, StoppingEndsEverySessionInOrderAndSoon) {
   workers_[0]->Join();
   EXPECT_LT(io::Now() - before, seconds(5));
   EXPECT_EQ(*client_->ReadToEnd(), 0u);
-  EXPECT_FALSE(workers_[0]->Report(false, [](WorkerReport) {}));
+  EXPECT_FALSE(workers_[0]->Report({}, [](WorkerReport) {}));
 }
 
 }  // namespace

@@ -43,6 +43,7 @@ template <typename Config>
 std::vector<std::shared_ptr<const Config>> Shared(const std::vector<Config>& configs) {
   std::vector<std::shared_ptr<const Config>> shared;
   for (const Config& config : configs) shared.push_back(std::make_shared<const Config>(config));
+  std::ranges::sort(shared, {}, [](const auto& config) { return config->id.name; });
   return shared;
 }
 
@@ -280,7 +281,7 @@ std::vector<WorkerReport> WorkerFixture::Report() {
   std::vector<WorkerReport> reports;
   for (const auto& worker : workers_) {
     reports.push_back(Wait<WorkerReport>([&](std::function<void(WorkerReport)> done) {
-      return worker->Report(/*with_sessions=*/true, std::move(done));
+      return worker->Report(ReportWants::Everything(/*sessions=*/true), std::move(done));
     }));
   }
   return reports;
