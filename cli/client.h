@@ -31,20 +31,21 @@ class Client {
 
   // Calls one unary method with the deadline of --request-timeout:
   //   client.Call<v1::ListenerService>(&v1::ListenerService::Stub::GetListener, request, &response)
+  // `longer`: for calls that are asked to take their time.
   template <typename Service, typename Request, typename Response>
   Outcome Call(grpc::Status (Service::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-               const Request& request, Response* response) {
+               const Request& request, Response* response, Duration longer = Duration::zero()) {
     if (Outcome failed = Connect()) return failed;
-    const grpc::Status status = RawCall<Service>(method, request, response);
+    const grpc::Status status = RawCall<Service>(method, request, response, longer);
     if (status.ok()) return std::nullopt;
     return Explain(status);
   }
   // The same, for those who look at the status themselves. REQUIRES: Connect() went well.
   template <typename Service, typename Request, typename Response>
   grpc::Status RawCall(grpc::Status (Service::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-                       const Request& request, Response* response) {
+                       const Request& request, Response* response, Duration longer = Duration::zero()) {
     grpc::ClientContext context;
-    SetDeadline(context, globals_.request_timeout);
+    SetDeadline(context, globals_.request_timeout + longer);
     const std::unique_ptr<typename Service::Stub> stub = Service::NewStub(channel_);
     return (stub.get()->*method)(&context, request, response);
   }

@@ -69,7 +69,7 @@ class Planner {
   absl::Status CheckManagers(std::vector<Draft>& drafts) const;
   absl::Status Prune();
   absl::Status Finish(size_t index, Draft& draft);
-  absl::Status Delete(const Change& change, ChangeResult& result);
+  absl::Status ByKey(const Change& change, ChangeResult& result);
   void Stamp(const Draft& draft, Entry& entry, ChangeResult& result);
   void JudgeTable(const std::vector<Draft>& drafts);
   void JudgeBystanders(const std::vector<Draft>& drafts, const TableRules& rules);
@@ -81,6 +81,10 @@ class Planner {
   Violations violations_;
   std::map<ObjectKey, size_t> seen_;
 };
+
+bool IsAboutKey(const Change& change) {
+  return change.verb == Verb::kDelete || change.verb == Verb::kDrain || change.verb == Verb::kResume;
+}
 
 // Reads never show a secret, so what was read and is applied again has none: that must not take the key away. Who wants that
 // deletes the object.
@@ -105,7 +109,7 @@ void KeepSeed(const v1::Object& before, v1::Object& after) {
 absl::Status Planner::DraftOne(size_t index, Draft& draft) {
   const Change& change = set_.changes[index];
   if (set_.is_apply) draft.prefix = absl::StrFormat("objects[%d]", index);
-  if (change.verb == Verb::kDelete) return absl::OkStatus();
+  if (IsAboutKey(change)) return absl::OkStatus();
 
   draft.object = change.object;
   const std::optional<Kind> kind = KindOf(draft.object);
@@ -185,7 +189,7 @@ absl::Status Planner::CheckManagers(std::vector<Draft>& drafts) const {
 // Puts the outcome of one change into the planned table.
 absl::Status Planner::Finish(size_t index, Draft& draft) {
   ChangeResult& result = plan_.results[index];
-  if (set_.changes[index].verb == Verb::kDelete) return Delete(set_.changes[index], result);
+  if (IsAboutKey(set_.changes[index])) return ByKey(set_.changes[index], result);
   auto entry = std::make_shared<Entry>();
   CULVERT_RETURN_IF_ERROR(ResolveEntry(draft.object, draft.prefix, context_, *entry, draft.warnings, violations_));
   result.key = KeyOf(draft.object);
@@ -206,9 +210,12 @@ absl::Status Planner::Finish(size_t index, Draft& draft) {
   return absl::OkStatus();
 }
 
-absl::Status Planner::Delete(const Change& change, ChangeResult& result) {
+// Deletions, and what leads to them.
+absl::Status Planner::ByKey(const Change& change, ChangeResult& result) {
   result.key = change.key;
   result.before = before_.Find(change.key);
+  const bool is_another = result.before != nullptr && !change.uid.empty() && MetadataOf(result.before->object).uid() != change.uid;
+  if (is_another) result.before = nullptr;
   if (result.before == nullptr) {
     result.action = Action::kMissing;
     return change.allow_missing ? absl::OkStatus() : NotFound(change.key);
@@ -220,7 +227,18 @@ absl::Status Planner::Delete(const Change& change, ChangeResult& result) {
   const std::string& current = MetadataOf(result.before->object).etag();
   if (!change.etag.empty() && change.etag != current) return EtagMismatch(change.key, current);
   const std::vector<ObjectKey> referrers = plan_.table.ReferrersOf(change.key);  // without what went earlier in this set
-  if (!referrers.empty() && !change.force) return ResourceInUse(change.key, referrers);
+  if (!referrers.empty() && !change.force && change.verb != Verb::kResume) return ResourceInUse(change.key, referrers);
+  if (change.verb != Verb::kDelete) {
+    const bool is_draining = change.verb == Verb::kDrain;
+    result.after = result.before;
+    if (result.before->is_draining == is_draining) return absl::OkStatus();
+    auto entry = std::make_shared<Entry>(*result.before);
+    entry->is_draining = is_draining;
+    result.after = std::move(entry);
+    result.action = is_draining ? Action::kDraining : Action::kResumed;
+    plan_.table.Put(result.after);
+    return absl::OkStatus();
+  }
   result.action = Action::kDeleted;
   result.disruptive = true;
   plan_.table.Erase(change.key);
@@ -302,6 +320,8 @@ void Planner::Stamp(const Draft& draft, Entry& entry, ChangeResult& result) {
   *metadata.mutable_update_time() = now;
   metadata.set_generation(before.generation() + (spec_changed ? 1 : 0));
   metadata.set_manager(taken_over ? set_.manager : before.manager());
+  entry.is_draining = draft.before->is_draining;
+  entry.conditions = draft.before->conditions;
   entry.incarnation = result.disruptive ? (*context_.next_incarnation)++ : draft.before->incarnation;
   if (result.disruptive) return;
   entry.kcp = draft.before->kcp;

@@ -28,14 +28,17 @@ struct Change {
     kUpdate,  // merge `object` into what exists
     kApply,   // make it exist as given
     kDelete,
+    kDrain,   // it is to be deleted soon, and takes nothing new until then
+    kResume,  // and yet it stays
   };
   Verb verb = Verb::kApply;
   v1::Object object;                    // kCreate, kUpdate, kApply
   std::vector<std::string> mask_paths;  // kUpdate; see MergeUpdate
-  ObjectKey key;                        // kDelete
-  std::string etag;                     // kDelete; the others have theirs in the object's metadata
+  ObjectKey key;                        // kDelete, kDrain, kResume
+  std::string etag;                     // kDelete, kDrain; the others have theirs in the object's metadata
   bool allow_missing = false;           // kUpdate: create it then; kDelete: no error then
   bool force = false;                   // kDelete: with the forwards that refer to it
+  std::string uid;                      // kDelete, kResume: only the object with this one; empty: any
   bool if_expired = false;              // kDelete: only when its lease is over by then
 };
 
@@ -53,7 +56,7 @@ inline constexpr char kApiManager[] = "api";    // who makes objects one by one
 inline constexpr char kFileManager[] = "file";  // the configuration folders
 
 struct ChangeResult {
-  enum class Action : uint8_t { kCreated, kConfigured, kUnchanged, kDeleted, kMissing };
+  enum class Action : uint8_t { kCreated, kConfigured, kUnchanged, kDeleted, kMissing, kDraining, kResumed };
   Action action = Action::kUnchanged;
   ObjectKey key;
   EntryPtr before;         // nullptr: it did not exist

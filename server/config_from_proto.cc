@@ -74,7 +74,7 @@ void FillTransport(const Entry& entry, const v1::Metadata& metadata, const Spec&
   config.tls = entry.tls;
   config.socket = ToSocketOptions(spec.socket());
   config.max_sessions = spec.max_sessions();
-  config.paused = spec.paused();
+  config.paused = spec.paused() || entry.is_draining;
   config.insecure = IsInsecure(entry);
   config.is_addressed = spec.stream_header() == v1::STREAM_HEADER_CULVERT;
 }
@@ -199,7 +199,7 @@ std::shared_ptr<const ForwardConfig> ToForwardConfig(const Entry& entry) {
   config->proxy_protocol = spec.proxy_protocol();
   config->idle_timeout = ToDuration(spec.tcp_idle_timeout());
   config->half_close_linger = ToDuration(spec.half_close_linger());
-  config->paused = spec.paused();
+  config->paused = spec.paused() || entry.is_draining;
   return config;
 }
 

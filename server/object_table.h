@@ -26,6 +26,7 @@ class ConditionMemory;  // status_view.h
 struct Entry {
   v1::Object object;         // metadata and spec, the seed included; never a status
   std::optional<TimePoint> lease_end;  // of an object with a ttl: then it goes
+  bool is_draining = false;  // it is about to be deleted and takes nothing new
   uint64_t incarnation = 0;  // another number: another running object (ObjectId in config.h)
   // Keyed hash of the content of spec.kcp.seed_file or spec.quic.outer.key_file, so that a rotated file is a change though the
   // spec is the same.

@@ -17,6 +17,9 @@ namespace {
 // What core/io asks for when a spec does not say (core/io/socket_options.h).
 constexpr uint64_t kDefaultUdpBufferBytes = 8 << 20;
 
+constexpr char kDraining[] = "Draining";
+constexpr char kDrainingMessage[] = "is being deleted: finishes what it has and takes nothing new";
+
 struct Buffers {
   uint64_t asked = 0;
   uint64_t granted = 0;
@@ -126,11 +129,15 @@ void FillListener(const StatusInputs& inputs, v1::Listener& listener, ConditionM
     return;
   }
   const std::string address = inputs.bound->address().ToString();
+  const bool is_draining = inputs.entry->is_draining;
   status.add_bound_addresses(address);
   const bool is_paused = listener.spec().paused();
-  status.set_state(is_paused ? v1::STATE_DRAINING : v1::STATE_ACTIVE);
-  conditions.AddReady(!is_paused, is_paused ? "Paused" : "Accepting",
-                      is_paused ? "spec.paused is set: nothing new is accepted" : "accepts on " + address);
+  status.set_state(is_paused || is_draining ? v1::STATE_DRAINING : v1::STATE_ACTIVE);
+  if (is_draining) {
+    conditions.AddReady(false, kDraining, kDrainingMessage);
+  } else {
+    conditions.AddReady(!is_paused, is_paused ? "Paused" : "Accepting", is_paused ? "spec.paused is set: nothing new is accepted" : "accepts on " + address);
+  }
   conditions.Add("Bound", v1::Condition::STATUS_TRUE, "Bound", address);
   if (const auto granted = inputs.bound->granted()) {
     *status.mutable_socket() = ToProto(*granted);
@@ -168,7 +175,10 @@ void FillDialer(const StatusInputs& inputs, v1::Dialer& dialer, ConditionMemory&
   FillTargets(inputs, dialer, reached, failing);
   const auto total = static_cast<size_t>(dialer.spec().targets_size());
   const std::string tally = absl::StrFormat("%d of %d targets failing", failing, total);
-  if (dialer.spec().paused()) {
+  if (inputs.entry->is_draining) {
+    status.set_state(v1::STATE_DRAINING);
+    conditions.AddReady(false, kDraining, kDrainingMessage);
+  } else if (dialer.spec().paused()) {
     status.set_state(v1::STATE_DRAINING);
     conditions.AddReady(false, "Paused", "spec.paused is set: no new streams are opened");
   } else if (failing == total) {
@@ -206,9 +216,14 @@ void FillForward(const StatusInputs& inputs, v1::Forward& forward, ConditionMemo
   status.set_udp_flows_opened(inputs.counters.udp_flows_opened);
   status.set_reverse_parked(static_cast<uint32_t>(inputs.counters.reverse_parked));
   const bool is_paused = forward.spec().paused();
-  status.set_state(is_paused ? v1::STATE_DRAINING : v1::STATE_ACTIVE);
-  conditions.AddReady(!is_paused, is_paused ? "Paused" : "Forwarding",
-                      is_paused ? "spec.paused is set: new streams and flows are refused" : "takes streams and flows");
+  const bool is_draining = inputs.entry->is_draining;
+  status.set_state(is_paused || is_draining ? v1::STATE_DRAINING : v1::STATE_ACTIVE);
+  if (is_draining) {
+    conditions.AddReady(false, kDraining, kDrainingMessage);
+  } else {
+    conditions.AddReady(!is_paused, is_paused ? "Paused" : "Forwarding",
+                        is_paused ? "spec.paused is set: new streams and flows are refused" : "takes streams and flows");
+  }
   if (forward.spec().reverse().empty()) return;
   const bool is_private = !forward.spec().dialer().empty();
   if (inputs.counters.reverse_parked > 0) {

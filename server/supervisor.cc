@@ -26,6 +26,8 @@ const char* ActionText(Action action) {
     case Action::kConfigured: return "configured";
     case Action::kDeleted: return "deleted";
     case Action::kUnchanged: return "unchanged";
+    case Action::kDraining: return "draining";
+    case Action::kResumed: return "resumed";
     case Action::kMissing: break;
   }
   return "missing";
@@ -167,6 +169,8 @@ void Supervisor::RecordResults(const ChangePlan& plan, const std::string& manage
       case Action::kCreated: events_.Record(EventType::kNormal, "Created", subject, by); break;
       case Action::kConfigured: events_.Record(EventType::kNormal, "Configured", subject, PathsText(result)); break;
       case Action::kDeleted: events_.Record(EventType::kNormal, "Deleted", subject, by); break;
+      case Action::kDraining: events_.Record(EventType::kNormal, "Draining", subject, "is to be deleted and takes nothing new"); break;
+      case Action::kResumed: events_.Record(EventType::kWarning, "Resumed", subject, "could not be deleted and goes on"); break;
       case Action::kUnchanged:
       case Action::kMissing: break;
     }

@@ -87,6 +87,9 @@ class Supervisor {
   Supervisor(ControlThread& thread, SupervisorOptions options);
 
   void Change(ChangeSet set, bool validate_only, Done<ChangeOutcome> done);
+  // Deletes an object as `change` (kDelete) says, after it took nothing new for `timeout`, or less when nothing was left before. `done`: the
+  // deletion's, or why it cannot be; then the object goes on as before.
+  void DrainAndDelete(server::Change change, Duration timeout, Done<ChangeOutcome> done);
   void Get(ObjectKey key, Done<v1::Object> done);
   // Which of the objects of a kind, sorted by name, are wanted: from `begin`, before `end`. Runs on the control thread.
   struct Range {
@@ -181,6 +184,9 @@ class Supervisor {
     std::string why;
   };
 
+  struct Draining;
+  void AwaitDrained(const std::shared_ptr<Draining>& draining);
+  void EndDraining(const std::shared_ptr<Draining>& draining);
   // Posts `task`; false: `done`'s owner is to be told RefusalStatus().
   [[nodiscard]] bool Post(ControlThread::Task task);
   absl::Status RefusalStatus() const;

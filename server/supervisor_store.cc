@@ -42,6 +42,8 @@ std::vector<StoreChange> Supervisor::ChangesToKeep(const ChangePlan& plan, const
         if (IsKept(*result.before)) forget(result.key);
         break;
       case ChangeResult::Action::kUnchanged:
+      case ChangeResult::Action::kDraining:
+      case ChangeResult::Action::kResumed:
       case ChangeResult::Action::kMissing: break;
     }
   }

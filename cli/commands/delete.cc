@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "cli/command.h"
 #include "cli/escape.h"
+#include "cli/units.h"
 #include "culvert/v1/dialer.grpc.pb.h"
 #include "culvert/v1/forward.grpc.pb.h"
 #include "culvert/v1/listener.grpc.pb.h"
@@ -16,6 +17,8 @@
 namespace culvert::cli {
 namespace {
 
+constexpr double kMaxDrainSeconds = 3600;
+
 class Delete : public Command {
  public:
   std::vector<std::string> words;
@@ -23,10 +26,17 @@ class Delete : public Command {
   bool force = false;
   bool ignore_not_found = false;
   bool dry_run = false;
+  std::string drain_text;
 
   Outcome Validate(const Globals&) override {
     if (words.empty() == files.empty()) {
       return Usage("either names or -f are wanted: KIND/NAME..., KIND NAME..., -f FILE", "culvertctl delete --help");
+    }
+    if (!drain_text.empty()) {
+      const auto drain = manifest::ParseDuration(drain_text);
+      if (!drain.ok()) return Usage("--drain-timeout: " + std::string(drain.status().message()));
+      if (Seconds(*drain) < 0 || Seconds(*drain) > kMaxDrainSeconds) return Usage("--drain-timeout: 0 to 1h");
+      drain_ = *drain;
     }
     if (words.empty()) return std::nullopt;
     auto parsed = ParseReferences(words);
@@ -96,7 +106,8 @@ class Delete : public Command {
     request.set_name(reference.name);
     request.set_allow_missing(ignore_not_found);
     request.set_validate_only(dry_run);
-    return context.client.Call<Service>(method, request, response);
+    if (!drain_text.empty()) *request.mutable_drain_timeout() = drain_;
+    return context.client.Call<Service>(method, request, response, FromSeconds(Seconds(drain_)));
   }
 
   Outcome DeleteOne(Context& context, const Reference& reference) {
@@ -138,6 +149,7 @@ class Delete : public Command {
   }
 
   std::vector<Reference> references_;
+  google::protobuf::Duration drain_;
 };
 
 }  // namespace
@@ -147,11 +159,14 @@ Verb AddDelete(CLI::App& root) {
   CLI::App* app = AddVerb(root, "delete", "Deletes objects; their sessions and streams are closed.",
                           "culvertctl delete fwd/pg dl/site-b lsn/local-pg\n"
                           "culvertctl delete listener local-pg --force     its forwards too\n"
+                          "culvertctl delete fwd/pg --drain-timeout 5m     what runs may end by itself\n"
                           "culvertctl delete -f tunnels/ --ignore-not-found");
   app->add_option("what", command->words, "KIND/NAME... or KIND NAME...");
   app->add_option("-f,--file", command->files,
                   "the objects that a file, folder or standard input (-) names; may be repeated")
       ->allow_extra_args(false);
+  app->add_option("--drain-timeout", command->drain_text,
+                  "let what runs through an object end by itself for so long, at most 1h: it takes nothing new meanwhile");
   app->add_flag("--force", command->force, "delete the forwards that refer to a listener or dialer too");
   app->add_flag("--ignore-not-found", command->ignore_not_found, "an object that is not there is no error");
   app->add_flag("--dry-run", command->dry_run, "ask the daemon, change nothing");

@@ -14,6 +14,8 @@ v1::ApplyResponse::Action ToProto(ChangeResult::Action action) {
     case ChangeResult::Action::kConfigured: return v1::ApplyResponse::ACTION_CONFIGURED;
     case ChangeResult::Action::kUnchanged: return v1::ApplyResponse::ACTION_UNCHANGED;
     case ChangeResult::Action::kDeleted: return v1::ApplyResponse::ACTION_DELETED;
+    case ChangeResult::Action::kDraining:  // no apply does these three
+    case ChangeResult::Action::kResumed:
     case ChangeResult::Action::kMissing: break;
   }
   return v1::ApplyResponse::ACTION_UNSPECIFIED;

@@ -96,7 +96,11 @@ class DeclaredMethods {
       change.etag = request->etag();
       change.force = force;
       change.allow_missing = request->allow_missing();
-      Submit(answer, std::move(change), request->validate_only());
+      const Duration drain = DrainTimeoutOf(*request);
+      if (drain == Duration::zero() || request->validate_only()) return Submit(answer, std::move(change), request->validate_only());
+      context_.supervisor->DrainAndDelete(std::move(change), drain, [answer](absl::StatusOr<Supervisor::ChangeOutcome> outcome) {
+        answer.Answer(outcome.status(), [&](Response& out) { FillOutcome(*outcome, out); });
+      });
     });
   }
 

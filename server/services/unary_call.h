@@ -4,6 +4,7 @@
 // Thread: any.
 #pragma once
 
+#include <google/protobuf/util/time_util.h>
 #include <grpcpp/grpcpp.h>
 
 #include <memory>
@@ -20,6 +21,16 @@
 #include "server/status_mapping.h"
 
 namespace culvert::server {
+
+// How long a request asks to be kept waiting.
+template <typename Request>
+Duration DrainTimeoutOf(const Request& request) {
+  if constexpr (requires { request.drain_timeout(); }) {
+    return Duration(google::protobuf::util::TimeUtil::DurationToNanoseconds(request.drain_timeout()));
+  } else {
+    return Duration::zero();
+  }
+}
 
 template <typename Response>
 class UnaryCall {
@@ -62,7 +73,7 @@ class UnaryCall {
     state.book = context.calls;
     state.audit = AuditOf(*request);
     if (!unary.FindAnswer(*request, reactor)) return reactor;
-    state.pending = std::make_shared<PendingCall>(io::Now() + CallBook::kCallTimeout,
+    state.pending = std::make_shared<PendingCall>(io::Now() + CallBook::kCallTimeout + DrainTimeoutOf(*request),
                                                   [reactor](absl::Status status) { reactor->Finish(ToGrpcStatus(status)); });
     state.book->Add(state.pending);
     handler(unary);

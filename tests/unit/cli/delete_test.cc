@@ -43,6 +43,16 @@ TEST_F(DeleteTest, AsksOnATerminalBeforeSeveralGo) {
   EXPECT_EQ(daemon_.Run({"delete", "lsn/local-pg"}, "", true).code, 0);
 }
 
+TEST_F(DeleteTest, MayLetThingsEnd) {
+  EXPECT_EQ(daemon_.Run({"delete", "lsn/local-pg", "--drain-timeout", "90s"}).code, 0);
+  EXPECT_EQ(daemon_.drain_timeout.seconds(), 90);
+  for (const char* wrong : {"soon", "-1s", "2h"}) {
+    const Answer answer = daemon_.Run({"delete", "lsn/local-pg", "--drain-timeout", wrong});
+    EXPECT_EQ(answer.code, 2);
+    EXPECT_NE(answer.err.find("--drain-timeout"), std::string::npos) << answer.err;
+  }
+}
+
 TEST_F(DeleteTest, SaysHowToForce) {
   daemon_.on_delete = [](const std::string&, bool force) {
     if (force) return grpc::Status::OK;

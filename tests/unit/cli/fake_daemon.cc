@@ -150,6 +150,7 @@ grpc::Status FakeDaemon::GetSession(Ctx*, const v1::GetSessionRequest* request, 
 grpc::Status FakeDaemon::DeleteListener(Ctx*, const v1::DeleteListenerRequest* request,
                                         v1::DeleteListenerResponse* response) {
   deleted.push_back("listener/" + request->name());
+  drain_timeout = request->drain_timeout();
   if (on_delete) return on_delete(deleted.back(), request->force());
   const v1::Listener* found = Find(listeners, request->name());
   if (!found) return request->allow_missing() ? grpc::Status::OK : NotFound(deleted.back());

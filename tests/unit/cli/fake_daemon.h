@@ -74,6 +74,7 @@ class FakeDaemon : private v1::ListenerService::Service,
   v1::WatchStatsRequest last_watch;
   int stream_lists = 0;  // how often streams were listed from the beginning
   std::vector<std::string> deleted;  // "forward/pg", in order
+  google::protobuf::Duration drain_timeout;  // that the last one asked for
 
  private:
   using Ctx = grpc::ServerContext;
