@@ -275,6 +275,7 @@ void Planner::Stamp(const Draft& draft, Entry& entry, ChangeResult& result) {
   if (draft.before == nullptr) {
     result.action = Action::kCreated;
     entry.incarnation = (*context_.next_incarnation)++;
+    entry.conditions = std::make_shared<ConditionMemory>();
     if (set_.is_restored) return;
     metadata.set_uid(absl::StrFormat("%016x%016x", context_.random->NextU64(), context_.random->NextU64()));
     *metadata.mutable_create_time() = now;
@@ -293,7 +294,6 @@ void Planner::Stamp(const Draft& draft, Entry& entry, ChangeResult& result) {
   const bool seed_changed = entry.secret_file_fingerprint != draft.before->secret_file_fingerprint;
   const std::string seed_path = entry.quic != nullptr ? "spec.quic.outer.key_file" : "spec.kcp.seed_file";
   if (seed_changed && std::ranges::find(result.changed_paths, seed_path) == result.changed_paths.end()) {
-    entry.conditions = std::make_shared<ConditionMemory>();
     result.changed_paths.push_back(seed_path);
   }
   // Renewed files are a change though the spec is the same; whether they were noticed before is a matter of seconds.

@@ -37,18 +37,18 @@ struct Entry {
   // For new handshakes; nullptr: no TLS. Another one takes its place when the files change (tls_reload.h).
   std::shared_ptr<const tls::TlsContext> tls;
   uint64_t tls_fingerprint = 0;               // of the files (tls_files.h)
-  std::shared_ptr<const frontdoor::UserTable> users;  // listeners with users_file
   std::shared_ptr<ConditionMemory> conditions;  // of the object, through all its changes
+  std::shared_ptr<const frontdoor::UserTable> users;  // listeners with users_file
   uint64_t users_fingerprint = 0;                     // keyed hash of its content
 };
 using EntryPtr = std::shared_ptr<const Entry>;
 
 class ObjectTable {
  public:
-  // nullptr when there is none.
   // Copied for every change and walked as often, which a tree of wide nodes is made for.
   using Entries = absl::btree_map<ObjectKey, EntryPtr>;
 
+  // nullptr when there is none.
   EntryPtr Find(const ObjectKey& key) const;
   void Put(EntryPtr entry);
   void Erase(const ObjectKey& key) { entries_.erase(key); }

@@ -237,27 +237,12 @@ void FillForward(const StatusInputs& inputs, v1::Forward& forward, ConditionMemo
 }  // namespace
 
 int64_t ConditionMemory::TransitionTime(const std::string& type, v1::Condition::Status status, int64_t now_unix_ns) {
+  const std::lock_guard lock(mutex_);
   const auto [at, is_new] = seen_.try_emplace(type, Seen{status, now_unix_ns});
   if (!is_new && at->second.status != status) at->second = {status, now_unix_ns};
   return at->second.since_unix_ns;
 }
 
-v1::Object ObjectWithStatus(const StatusInputs& inputs, ConditionMemory& memory) {
-  v1::Object object = RedactedObject(*inputs.entry);
-  if (object.has_listener()) FillListener(inputs, *object.mutable_listener(), memory);
-  if (object.has_dialer()) FillDialer(inputs, *object.mutable_dialer(), memory);
-  if (object.has_forward()) FillForward(inputs, *object.mutable_forward(), memory);
-  return object;
-}
-
-void AppendWarnings(const Entry& entry, const BoundListener* bound, const std::string& reload_fault, int64_t now_unix_ns,
-                    std::vector<v1::Warning>& warnings) {
-  const std::lock_guard lock(mutex_);
-  const std::string subject = KeyOf(entry.object).ToString();
-  const auto add = [&](const char* reason, std::string message) {
-    v1::Warning& warning = warnings.emplace_back();
-    warning.set_field(subject);
-    warning.set_reason(reason);
 ObjectCounters CountersIn(const std::map<std::string, ObjectCounters>& listeners, const std::map<std::string, ObjectCounters>& dialers,
                           const std::map<std::string, ObjectCounters>& forwards, const ObjectKey& key) {
   const auto& counters = key.kind == Kind::kListener ? listeners : key.kind == Kind::kDialer ? dialers : forwards;
@@ -282,6 +267,42 @@ v1::Object ObjectView::In(const MergedReport& report) const {
   return ObjectWithStatus(inputs, entry->conditions != nullptr ? *entry->conditions : none);
 }
 
+v1::Object ObjectWithStatus(const StatusInputs& inputs, ConditionMemory& memory) {
+  v1::Object object = RedactedObject(*inputs.entry);
+  if (object.has_listener()) FillListener(inputs, *object.mutable_listener(), memory);
+  if (object.has_dialer()) FillDialer(inputs, *object.mutable_dialer(), memory);
+  if (object.has_forward()) FillForward(inputs, *object.mutable_forward(), memory);
+  return object;
+}
+
+void AddConditions(const DaemonState& state, ConditionMemory& memory, v1::Daemon& daemon) {
+  Conditions conditions(daemon.mutable_conditions(), /*generation=*/0, state.now_unix_ns, memory);
+  constexpr auto kTrue = v1::Condition::STATUS_TRUE;
+  constexpr auto kFalse = v1::Condition::STATUS_FALSE;
+  if (!state.has_store) {
+    conditions.Add("StateKept", kFalse, "NoStateDirectory", "objects made through the API end with this run: there is no state directory");
+  } else if (!state.store_health.ok()) {
+    conditions.Add("StateKept", kFalse, "StoreFailing", std::string(state.store_health.message()));
+  } else {
+    conditions.Add("StateKept", kTrue, "Kept", "what the API makes is on the disk before it is answered");
+  }
+  if (state.has_config_dirs) {
+    const bool is_accepted = state.rejected_message.empty();
+    conditions.Add("ConfigAccepted", is_accepted ? kTrue : kFalse, is_accepted ? "Accepted" : "Rejected",
+                   is_accepted ? "the configuration folders are in force" : "changed files are not in force: " + state.rejected_message);
+  }
+  const bool is_whole = state.pending == 0;
+  conditions.Add("RestoredWhole", is_whole ? kTrue : kFalse, is_whole ? "Whole" : "ObjectsPending",
+                 is_whole ? "everything that is kept is in force" : absl::StrFormat("%d kept objects are not in force: see GetConfigStatus", state.pending));
+}
+
+void AppendWarnings(const Entry& entry, const BoundListener* bound, const std::string& reload_fault, int64_t now_unix_ns,
+                    std::vector<v1::Warning>& warnings) {
+  const std::string subject = KeyOf(entry.object).ToString();
+  const auto add = [&](const char* reason, std::string message) {
+    v1::Warning& warning = warnings.emplace_back();
+    warning.set_field(subject);
+    warning.set_reason(reason);
     warning.set_message(std::move(message));
   };
   if (entry.quic != nullptr && entry.object.has_listener()) {

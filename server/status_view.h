@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "culvert/v1/daemon.pb.h"
 #include "server/listener_sockets.h"
 #include "server/object_table.h"
 #include "server/report_collector.h"
@@ -31,7 +32,6 @@ class ConditionMemory {
   std::map<std::string, Seen> seen_;  // guarded by mutex_
 };
 
-struct StatusInputs {
 // An object at a moment, with all that its status is made of but for the report of that moment.
 struct ObjectView {
   EntryPtr entry;
@@ -47,6 +47,7 @@ struct ObjectView {
 ObjectCounters CountersIn(const std::map<std::string, ObjectCounters>& listeners, const std::map<std::string, ObjectCounters>& dialers,
                           const std::map<std::string, ObjectCounters>& forwards, const ObjectKey& key);
 
+struct StatusInputs {
   const Entry* entry = nullptr;
   const BoundListener* bound = nullptr;           // listeners
   ObjectCounters counters;                        // all workers, since the object was created
@@ -58,6 +59,17 @@ ObjectCounters CountersIn(const std::map<std::string, ObjectCounters>& listeners
 
 // A copy of the object without secrets and with its status.
 v1::Object ObjectWithStatus(const StatusInputs& inputs, ConditionMemory& memory);
+
+// What the conditions of the daemon itself are made of.
+struct DaemonState {
+  bool has_store = false;
+  absl::Status store_health;
+  bool has_config_dirs = false;
+  std::string rejected_message;  // of changed files; empty: what is in force is what they hold
+  size_t pending = 0;            // kept objects that are not in force
+  int64_t now_unix_ns = 0;
+};
+void AddConditions(const DaemonState& state, ConditionMemory& memory, v1::Daemon& daemon);
 
 // What an operator should know about an object, for the daemon's list of warnings: insecure settings, open proxies, certificates that are not
 // valid or not taken, buffers below what was asked for.

@@ -40,13 +40,13 @@ bool ChangesAnything(const ChangePlan& plan) {
   return false;
 }
 
-std::string PathsText(const ChangeResult& result) {
-  std::string paths;
 // The counters of one object, or of all of its kind.
 ReportWants::Objects& ObjectsOf(Kind kind, ReportWants& wants) {
   return kind == Kind::kListener ? wants.listeners : kind == Kind::kDialer ? wants.dialers : wants.forwards;
 }
 
+std::string PathsText(const ChangeResult& result) {
+  std::string paths;
   for (const std::string& path : result.changed_paths) paths += (paths.empty() ? "" : ",") + path;
   return paths;
 }

@@ -105,14 +105,14 @@ class Supervisor {
   void Sessions(Done<ReportPtr> done);
   // The last ones that ended, on all workers, sorted by id. `done` runs aside.
   void ClosedSessions(Done<std::vector<SessionSnapshot>> done);
-  // NOT_FOUND when no worker knows it.
-  void CloseSession(std::string id, bool graceful, bool validate_only, std::function<void(absl::Status)> done);
-  // The same of a stream or a UDP flow, by the ids of their snapshots.
   // Runs `task` on a thread where lists are made, one after the other: making one of ten thousand objects must not hold up a change, and
   // it gives way to workers. False, and no effect: too many wait.
   [[nodiscard]] bool Aside(ControlThread::Task task) { return aside_.Post(std::move(task)); }
   // And back to the control thread.
   void PostBack(ControlThread::Task task) { thread_.PostReply(std::move(task)); }
+  // NOT_FOUND when no worker knows it.
+  void CloseSession(std::string id, bool graceful, bool validate_only, std::function<void(absl::Status)> done);
+  // The same of a stream or a UDP flow, by the ids of their snapshots.
   void CloseStream(std::string id, bool graceful, bool validate_only, std::function<void(absl::Status)> done);
   void CloseUdpFlow(std::string id, bool validate_only, std::function<void(absl::Status)> done);
   // Puts what a store kept into force, as far as that is possible; the rest is tried again every few seconds. An object of a name that
@@ -250,6 +250,7 @@ class Supervisor {
   std::vector<std::function<void()>> when_restored_;
   bool is_restoring_ = false;
   absl::Status store_health_;
+  const std::unique_ptr<ConditionMemory> conditions_ = std::make_unique<ConditionMemory>();  // of the daemon
   int seconds_to_retry_ = 0;
   int retry_after_seconds_ = 0;
   LogLevels log_levels_;
@@ -259,7 +260,7 @@ class Supervisor {
   bool change_is_running_ = false;
   size_t probes_running_ = 0;
   uint32_t next_probe_worker_ = 0;
+  ControlThread aside_{kMaxAside, "lists", kAsideNiceness};  // last: what it runs uses the others
 };
 
 }  // namespace culvert::server
-  ControlThread aside_{kMaxAside, "lists", kAsideNiceness};  // last: what it runs uses the others

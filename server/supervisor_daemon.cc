@@ -61,6 +61,13 @@ v1::Daemon Supervisor::DescribeDaemon(const MergedReport& report) const {
     warning.set_reason("NOT_IN_FORCE");
     warning.set_message("is kept, but not in force: " + pending.why);
   }
+  AddConditions({.has_store = options_.store != nullptr,
+                 .store_health = store_health_,
+                 .has_config_dirs = options_.config_status.config_dirs_size() > 0,
+                 .rejected_message = options_.config_status.rejected_message(),
+                 .pending = pending_.size(),
+                 .now_unix_ns = io::UnixNanoseconds()},
+                *conditions_, daemon);
   for (v1::Warning& warning : warnings) *daemon.add_warnings() = std::move(warning);
   return daemon;
 }
