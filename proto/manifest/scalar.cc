@@ -1,5 +1,8 @@
 #include "proto/manifest/scalar.h"
 
+#include <google/protobuf/timestamp.pb.h>
+#include <google/protobuf/util/time_util.h>
+
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -150,6 +153,17 @@ void SetText(Message& message, const FieldDescriptor* field, Written written, st
                        : reflection->SetString(&message, field, std::move(value));
 }
 
+// As protobuf JSON and the emitter write them: RFC 3339.
+absl::Status SetTime(Message& message, const FieldDescriptor* field, Written written) {
+  google::protobuf::Timestamp time;
+  if (!google::protobuf::util::TimeUtil::FromString(std::string(written.text), &time)) {
+    return absl::InvalidArgumentError(absl::StrFormat("\"%s\" is not a time, e.g. 2026-12-01T08:00:00Z", Quotable(written.text)));
+  }
+  const google::protobuf::Reflection* reflection = message.GetReflection();
+  (field->is_repeated() ? reflection->AddMessage(&message, field) : reflection->MutableMessage(&message, field))->CopyFrom(time);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status SetScalar(Message& message, const FieldDescriptor* field, Written value, std::string_view base_dir) {
@@ -167,6 +181,7 @@ absl::Status SetScalar(Message& message, const FieldDescriptor* field, Written v
       SetText(message, field, value, base_dir);
       return absl::OkStatus();
     case FieldDescriptor::CPPTYPE_MESSAGE: {
+      if (IsTimestamp(field)) return SetTime(message, field, value);
       if (!IsDuration(field)) break;
       CULVERT_ASSIGN_OR_RETURN(const google::protobuf::Duration duration, ParseDuration(value.text));
       const google::protobuf::Reflection* reflection = message.GetReflection();

@@ -17,9 +17,10 @@ struct Written {
 
 // Sets `field` of `message`, or adds to it when it is repeated. Strings take any text; booleans only true and false;
 // integers decimal digits (0x too; k, M, G and Ki, Mi, Gi after the digits for fields that count bytes; in quotes only
-// for 64 bits, as protobuf JSON writes them); enums their names; durations text such as 50ms. A relative path in a
+// for 64 bits, as protobuf JSON writes them); enums their names; durations text such as 50ms; times RFC 3339. A relative path in a
 // field of format FILE gets `base_dir` in front of it. Errors: INVALID_ARGUMENT saying what the value should be. The
-// value of a secret field is never part of it. REQUIRES: `field` is not a map and no message but a Duration.
+// value of a secret field is never part of it. REQUIRES: `field` is not a map and no message but a Duration
+// or Timestamp.
 absl::Status SetScalar(google::protobuf::Message& message, const google::protobuf::FieldDescriptor* field,
                        Written value, std::string_view base_dir);
 

@@ -47,6 +47,20 @@ TEST(RoundTrip, KeepsEverythingThatAFileMaySay) {
   EXPECT_EQ(ToYaml((*parsed)[0].object), yaml);
 }
 
+// An object with a ttl has a time at which it ends, which an export prints.
+TEST(RoundTrip, KeepsLeases) {
+  v1::Object object;
+  v1::Metadata& metadata = *object.mutable_dialer()->mutable_metadata();
+  metadata.set_name("d");
+  metadata.mutable_ttl()->set_seconds(7200);
+  metadata.mutable_expire_time()->set_seconds(4'102'444'800);
+  metadata.mutable_expire_time()->set_nanos(120'000'001);
+  object.mutable_dialer()->mutable_spec()->set_transport(v1::TRANSPORT_TCP);
+  const auto parsed = Parse(ToYaml(object), "f", "");
+  ASSERT_TRUE(parsed.ok()) << parsed.status() << "\n" << ToYaml(object);
+  EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(object, (*parsed)[0].object)) << ToYaml(object);
+}
+
 TEST(RoundTrip, KeepsWhatIsFalseOnPurpose) {
   const std::string text =
       "apiVersion: culvert/v1\nkind: Dialer\nmetadata:\n  name: d\nspec:\n  transport: QUIC\n  targets:\n    - far.example:4433\n"
