@@ -87,19 +87,19 @@ absl::StatusOr<google::protobuf::Duration> ParseDuration(std::string_view text) 
 }
 
 std::string FormatDuration(const google::protobuf::Duration& duration) {
-  if (duration.seconds() < 0 || duration.nanos() < 0) {
-    // No field of ours is negative; a message from elsewhere still has to print.
-    google::protobuf::Duration positive;
-    positive.set_seconds(duration.seconds() < 0 ? -duration.seconds() : 0);
-    positive.set_nanos(duration.nanos() < 0 ? -duration.nanos() : 0);
-    return absl::StrCat("-", FormatDuration(positive));
-  }
-  const int64_t seconds = duration.seconds();
+  // No field of ours is negative; a message from elsewhere still has to print, and may hold the one number that has no opposite.
+  const bool is_negative = duration.seconds() < 0 || duration.nanos() < 0;
+  const auto magnitude = [is_negative](int64_t value) -> uint64_t {
+    if (is_negative) return value < 0 ? 0 - static_cast<uint64_t>(value) : 0;
+    return static_cast<uint64_t>(value);
+  };
+  const uint64_t seconds = magnitude(duration.seconds());
+  const uint64_t nanos = magnitude(duration.nanos());
   std::string out;
   if (seconds >= 3600) absl::StrAppend(&out, seconds / 3600, "h");
   if (seconds % 3600 >= 60) absl::StrAppend(&out, seconds % 3600 / 60, "m");
   if (seconds % 60 != 0) absl::StrAppend(&out, seconds % 60, "s");
-  if (const int32_t nanos = duration.nanos(); nanos != 0) {
+  if (nanos != 0) {
     if (nanos % 1'000'000 == 0) {
       absl::StrAppend(&out, nanos / 1'000'000, "ms");
     } else if (nanos % 1'000 == 0) {
@@ -108,7 +108,8 @@ std::string FormatDuration(const google::protobuf::Duration& duration) {
       absl::StrAppend(&out, nanos, "ns");
     }
   }
-  return out.empty() ? "0s" : out;
+  if (out.empty()) out = "0s";
+  return is_negative ? "-" + out : out;
 }
 
 }  // namespace culvert::manifest

@@ -50,5 +50,18 @@ TEST(FormatDuration, PrintsNegativeOnes) {
   EXPECT_EQ(FormatDuration(duration), "-1s500ms");
 }
 
+// A request may hold any numbers; what is wrong with them is said with them.
+TEST(FormatDuration, PrintsNumbersWithoutAnOpposite) {
+  google::protobuf::Duration duration;
+  duration.set_seconds(INT64_MIN);
+  EXPECT_EQ(FormatDuration(duration), "-2562047788015215h30m8s");
+  duration.set_seconds(1);
+  duration.set_nanos(INT32_MIN);
+  EXPECT_EQ(FormatDuration(duration), "-2147483648ns");
+  duration.set_seconds(INT64_MAX);
+  duration.set_nanos(INT32_MAX);
+  EXPECT_EQ(FormatDuration(duration), "2562047788015215h30m7s2147483647ns");
+}
+
 }  // namespace
 }  // namespace culvert::manifest
