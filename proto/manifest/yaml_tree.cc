@@ -1,7 +1,9 @@
 #include "proto/manifest/yaml_tree.h"
 
+#include <algorithm>
 #include <exception>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -47,11 +49,47 @@ Place FindLine(std::string_view text, int wanted) {
   return {line, first != std::string_view::npos && text[first] == '\t'};
 }
 
+// The lines of a text by their numbers.
+class Lines {
+ public:
+  explicit Lines(std::string_view text) {
+    for (size_t begin = 0; begin <= text.size();) {
+      const size_t end = std::min(text.find('\n', begin), text.size());
+      lines_.push_back(text.substr(begin, end - begin));
+      begin = end + 1;
+    }
+  }
+  // The line of the last word before the one that `mark` stands at.
+  int BeforeWord(const YAML::Mark& mark) {
+    if (mark.line == asked_) return told_;  // nested lists can ask for one place many times
+    asked_ = mark.line;
+    auto line = std::min(static_cast<size_t>(LineOf(mark)), lines_.size());
+    const size_t first = lines_[line - 1].find_first_not_of(" \t\r");
+    const bool begins_line = first == std::string_view::npos || mark.column <= static_cast<int>(first);
+    if (begins_line && line > 1) {
+      do --line;
+      while (line > 1 && IsIdle(lines_[line - 1]));
+    }
+    told_ = static_cast<int>(line);
+    return told_;
+  }
+
+ private:
+  static bool IsIdle(std::string_view line) {
+    const size_t first = line.find_first_not_of(" \t\r");
+    return first == std::string_view::npos || line[first] == '#';
+  }
+
+  std::vector<std::string_view> lines_;
+  int asked_ = -1;
+  int told_ = 1;
+};
+
 }  // namespace
 
 class TreeBuilder : public YAML::EventHandler {
  public:
-  explicit TreeBuilder(YamlTree& tree) : tree_(tree) {}
+  TreeBuilder(YamlTree& tree, std::string_view text) : tree_(tree), text_(text) {}
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     // yaml-cpp does not step over a token that cannot begin a document; the next one then begins at the same place.
@@ -63,7 +101,13 @@ class TreeBuilder : public YAML::EventHandler {
   }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    Finish(Add(YamlNode::Kind::kNull, mark, "", anchor));
+    YamlNode* node = Add(YamlNode::Kind::kNull, mark, "", anchor);
+    // A missing element has the place of the token after it; the dash says better where to look.
+    if (!open_.empty() && open_.back().node->kind == YamlNode::Kind::kList && !mark.is_null()) {
+      if (!lines_) lines_.emplace(text_);
+      node->line = lines_->BeforeWord(mark);
+    }
+    Finish(node);
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
@@ -139,6 +183,8 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   YamlTree& tree_;
+  const std::string_view text_;
+  std::optional<Lines> lines_;  // made when asked for
   std::vector<Open> open_;
   std::map<YAML::anchor_t, YamlNode*> anchors_;
   bool started_ = false;
@@ -157,7 +203,7 @@ absl::StatusOr<YamlTree> YamlTree::Read(std::string_view text) {
     // The end marker turns a quote that is never closed, which yaml-cpp lets pass at the end of a text, into an error.
     std::istringstream stream(std::string(text) + "\n...\n");
     YAML::Parser parser(stream);
-    TreeBuilder builder(tree);
+    TreeBuilder builder(tree, text);
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const Refusal& refusal) {
