@@ -3,6 +3,7 @@
 #include <charconv>
 #include <utility>
 
+#include "proto/manifest/faults.h"
 #include "server/error_builder.h"
 
 namespace culvert::server {
@@ -26,7 +27,7 @@ std::string Explain(const std::string& path, const std::string& description,
   std::string rest;
   if (!SplitPath(path, index, rest) || index >= objects.size()) return path + ": " + description;
   const manifest::SourceObject& source = objects[index];
-  return source.Where(rest) + ": " + manifest::DisplayName(source.object) + ": " + rest + ": " + description;
+  return source.Where(rest) + ": " + manifest::QuotableName(manifest::DisplayName(source.object)) + ": " + rest + ": " + description;
 }
 
 }  // namespace

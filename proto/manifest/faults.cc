@@ -1,5 +1,6 @@
 #include "proto/manifest/faults.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -35,6 +36,11 @@ std::string Quotable(std::string_view text) {
   }
   if (text.size() > kMaxShown) out += "...";
   return out;
+}
+
+std::string QuotableName(std::string_view name) {
+  const auto is_plain = [](unsigned char c) { return c > 0x20 && c < 0x7f; };
+  return std::all_of(name.begin(), name.end(), is_plain) ? std::string(name) : Quotable(name);
 }
 
 }  // namespace culvert::manifest

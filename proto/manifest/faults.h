@@ -31,5 +31,7 @@ class Faults {
 
 // `text` fit for a message: at most 40 bytes, control characters and bytes outside ASCII as \xNN.
 std::string Quotable(std::string_view text);
+// The same for a name: as it is, however long, unless no object can have such a name.
+std::string QuotableName(std::string_view name);
 
 }  // namespace culvert::manifest

@@ -56,7 +56,7 @@ void FindDuplicates(const std::vector<SourceObject>& objects, Faults& faults) {
     const std::string name = DisplayName(source.object);
     const auto [at, is_new] = first.emplace(name, &source);
     if (is_new) continue;
-    faults.AddLine(absl::StrFormat("%s: metadata.name: %s stands at %s already", source.Where("metadata.name"), name,
+    faults.AddLine(absl::StrFormat("%s: metadata.name: %s stands at %s already", source.Where("metadata.name"), QuotableName(name),
                                    at->second->Where("metadata.name")));
   }
 }

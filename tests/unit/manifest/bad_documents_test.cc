@@ -33,6 +33,11 @@ std::string Metadata(std::string_view lines) {
 constexpr std::string_view kGood =
     "apiVersion: culvert/v1\nkind: Listener\nmetadata: {name: a}\nspec: {transport: TCP}\n";
 
+std::string Replace(std::string_view text, std::string_view from, std::string_view to) {
+  std::string out(text);
+  return out.replace(out.find(from), from.size(), to);
+}
+
 std::string Repeat(std::string_view text, int count) {
   std::string out;
   for (int i = 0; i < count; ++i) out += text;
@@ -84,6 +89,8 @@ const Row kRows[] = {
      "f.yaml:7: kind: \"Nope\" is not one of Listener, Dialer, Forward"},
     {"NameTwice", std::string(kGood) + "---\n" + std::string(kGood),
      "f.yaml:8: metadata.name: listener/a stands at f.yaml:3 already"},
+    {"HostileNameTwice", Replace(kGood, "a}", "\"a\\nf.yaml:1: all is well\"}") + "---\n" + Replace(kGood, "a}", "\"a\\nf.yaml:1: all is well\"}"),
+     "f.yaml:8: metadata.name: listener/a\\x0af.yaml:1: all is well stands at f.yaml:3 already"},
 
     // Metadata.
     {"NoName", Metadata("metadata: {labels: {a: b}}\n"), "f.yaml:3: metadata.name: required"},
