@@ -15,8 +15,10 @@ absl::StatusOr<ReadMask> ReadMask::Parse(const google::protobuf::FieldMask& mask
   if (mask.paths_size() == 1 && mask.paths(0) == "*") return read_mask;
   if (mask.paths_size() > kMaxPaths) return InvalidField("read_mask", "has more than " + std::to_string(kMaxPaths) + " paths");
   for (const std::string& path : mask.paths()) {
+    // FieldMaskUtil leaves out empty parts: an empty path would stand for all fields, and "spec..bind" for one.
+    const bool has_empty_part = path.empty() || path.front() == '.' || path.back() == '.' || path.find("..") != std::string::npos;
     std::vector<const google::protobuf::FieldDescriptor*> fields;
-    if (!FieldMaskUtil::GetFieldDescriptors(&type, path, &fields)) {
+    if (has_empty_part || !FieldMaskUtil::GetFieldDescriptors(&type, path, &fields)) {
       return InvalidField("read_mask", QuotedValue(path) + " is no field of " + type.name());
     }
   }

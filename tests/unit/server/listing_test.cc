@@ -154,6 +154,11 @@ TEST_F(ListingTest, FaultsNameTheirField) {
   request_.clear_order_by();
   request_.mutable_read_mask()->add_paths("nothing.like.it");
   EXPECT_THAT(std::string(List().status().message()), HasSubstr("read_mask"));
+  // An empty path is not everything, and an empty part is not nothing.
+  for (const char* path : {"", ".", "counters.", ".counters", "counters..tx_bytes"}) {
+    request_.mutable_read_mask()->set_paths(0, path);
+    EXPECT_THAT(std::string(List().status().message()), HasSubstr("read_mask")) << path;
+  }
 }
 
 }  // namespace
