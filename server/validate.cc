@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
 #include "core/base/address.h"
+#include "core/frontdoor/text.h"
 #include "culvert/v1/config.pb.h"
 #include "culvert/v1/options.pb.h"
 #include "google/protobuf/duration.pb.h"
@@ -52,15 +53,20 @@ const RE2& CompiledPattern(const std::string& pattern) {
   return *entry;
 }
 
+// Brackets are for IPv6 (RFC 3986 section 3.2.2).
+bool HasIdleBrackets(const std::string& value) { return value.front() == '[' && value.find(':') > value.find(']'); }
+
 // Empty: the value has the format.
 std::string FormatFault(v1::FieldRules::Format format, const std::string& value) {
   switch (format) {
     case v1::FieldRules::FORMAT_BIND:
-      if (!SocketAddress::Parse(value).ok()) return QuotedValue(value) + " is not ADDRESS:PORT with an IP address";
+      if (!SocketAddress::Parse(value).ok() || HasIdleBrackets(value)) return QuotedValue(value) + " is not ADDRESS:PORT with an IP address";
       return "";
     case v1::FieldRules::FORMAT_HOST_PORT: {
       const absl::StatusOr<HostPort> parsed = HostPort::Parse(value);
-      if (!parsed.ok() || parsed->port == 0) return QuotedValue(value) + " is not HOST:PORT with a port from 1 to 65535";
+      // What a far side would refuse to dial is refused here already.
+      const bool is_host = parsed.ok() && frontdoor::IsHost(parsed->host) && !HasIdleBrackets(value);
+      if (!is_host || parsed->port == 0) return QuotedValue(value) + " is not HOST:PORT with a port from 1 to 65535";
       return "";
     }
     case v1::FieldRules::FORMAT_ADDRESS:

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/dispatch/destination.h"
+#include "core/frontdoor/text.h"
 #include "server/access/admission.h"
 #include "server/access/standing_calls.h"
 #include "server/error_builder.h"
@@ -172,7 +173,7 @@ class ConnectCall final : public grpc::ServerBidiReactor<v1::ConnectRequest, v1:
     }
     if (!request_.open().destination().empty()) {
       auto destination = HostPort::Parse(request_.open().destination());
-      if (!destination.ok() || destination->host.size() > 255) {
+      if (!destination.ok() || !frontdoor::IsHost(destination->host)) {
         error_ = InvalidField("open.destination", "is not HOST:PORT");
         return;
       }

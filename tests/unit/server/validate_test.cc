@@ -53,6 +53,17 @@ std::vector<Bad> BadObjects() {
       // Metadata.
       {"metadata.name", "must be set", "listener { spec { transport: TRANSPORT_TCP bind: '1.2.3.4:80' } }"},
       {"metadata.name", "must be set", "listener { metadata {} spec { transport: TRANSPORT_TCP bind: '1.2.3.4:80' } }"},
+      // Hosts that nobody could dial, and what could forge a line where they are printed.
+      {"spec.targets[0]", "is not HOST:PORT", Dialer("transport: TRANSPORT_TCP targets: 'a b:1'")},
+      {"spec.targets[0]", "is not HOST:PORT", Dialer("transport: TRANSPORT_TCP targets: 'db\\n:1'")},
+      {"spec.targets[0]", "is not HOST:PORT", Dialer("transport: TRANSPORT_TCP targets: 'db\\000:1'")},
+      {"spec.targets[0]", "is not HOST:PORT", Dialer("transport: TRANSPORT_TCP targets: '[db]:1'")},
+      {"spec.destination", "is not HOST:PORT", Forward("listener: 'l' destination: 'http://db:1'")},
+      {"spec.bind", "is not ADDRESS:PORT", Listener("transport: TRANSPORT_TCP bind: '[1.2.3.4]:80'")},
+      // Numbers without an opposite, which once ended the daemon.
+      {"spec.udp_idle_timeout", "not a valid duration", Direct("udp_idle_timeout { seconds: -9223372036854775808 }")},
+      {"spec.backoff_max", "not a valid duration",
+       Dialer("transport: TRANSPORT_QUIC targets: 'a:1' insecure: true backoff_max { seconds: 1 nanos: -2147483648 }")},
       {"metadata.name", "does not match", Named("A")},
       {"metadata.name", "does not match", Named("1a")},
       {"metadata.name", "does not match", Named("-a")},
