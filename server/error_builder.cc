@@ -1,10 +1,12 @@
 #include "server/error_builder.h"
 
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/cord.h"
 #include "core/base/log.h"
 #include "google/protobuf/util/time_util.h"
+#include "proto/manifest/utf8.h"
 
 namespace culvert::server {
 namespace {
@@ -13,6 +15,26 @@ template <typename T>
 void Attach(absl::Status& status, const T& detail) {
   status.SetPayload("type.googleapis.com/" + std::string(T::descriptor()->full_name()),
                     absl::Cord(detail.SerializeAsString()));
+}
+
+// `text` without what may not stand in a line of an error. As long as before, so that a caret below it keeps its place.
+std::string OneLine(std::string text) {
+  for (size_t at = 0; at < text.size();) {
+    const manifest::CodePoint point = manifest::DecodeUtf8(std::string_view(text).substr(at));
+    const size_t length = point.length == 0 ? 1 : point.length;
+    if (point.length == 0 || manifest::IsUnsafeToPrint(point.value)) text.replace(at, length, length, '?');
+    at += length;
+  }
+  return text;
+}
+
+// At most `size` bytes of it, which end with a whole letter.
+void Shorten(std::string& text, size_t size) {
+  constexpr unsigned kContinuationMask = 0xc0;  // RFC 3629 section 3
+  constexpr unsigned kContinuation = 0x80;
+  if (text.size() <= size) return;
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & kContinuationMask) == kContinuation) --size;
+  text.resize(size);
 }
 
 // Metadata is for programs: a kind and a name each in a key of its own.
@@ -25,14 +47,20 @@ ErrorBuilder ForObject(absl::StatusCode code, std::string reason, const ObjectKe
 }  // namespace
 
 ErrorBuilder::ErrorBuilder(absl::StatusCode code, std::string reason, std::string message)
-    : code_(code), message_(std::move(message)) {
+    : code_(code), message_(OneLine(std::move(message))) {
   if (message_.size() > kMaxErrorMessageBytes) {
-    message_.resize(kMaxErrorMessageBytes - 3);
+    Shorten(message_, kMaxErrorMessageBytes - 3);
     message_ += "...";
   }
   info_.set_reason(std::move(reason));
   info_.set_domain(kErrorDomain);
   used_bytes_ = message_.size() + info_.ByteSizeLong();
+}
+
+ErrorBuilder& ErrorBuilder::Below(const std::string& lines) {
+  if (message_.size() + 1 + lines.size() > kMaxErrorMessageBytes || !Fits(1 + lines.size())) return *this;
+  message_ += "\n" + lines;
+  return *this;
 }
 
 bool ErrorBuilder::Fits(size_t size) {
@@ -53,7 +81,7 @@ ErrorBuilder& ErrorBuilder::Field(std::string path, std::string description) {
   if (!Fits(path.size() + description.size() + 8)) return *this;
   auto* violation = bad_request_.add_field_violations();
   violation->set_field(std::move(path));
-  violation->set_description(std::move(description));
+  violation->set_description(OneLine(std::move(description)));
   return *this;
 }
 
@@ -62,7 +90,7 @@ ErrorBuilder& ErrorBuilder::Precondition(std::string type, std::string subject, 
   auto* violation = precondition_.add_violations();
   violation->set_type(std::move(type));
   violation->set_subject(std::move(subject));
-  violation->set_description(std::move(description));
+  violation->set_description(OneLine(std::move(description)));
   return *this;
 }
 
@@ -70,7 +98,7 @@ ErrorBuilder& ErrorBuilder::Resource(std::string type, std::string name, std::st
   if (!Fits(type.size() + name.size() + description.size() + 8)) return *this;
   resource_.set_resource_type(std::move(type));
   resource_.set_resource_name(std::move(name));
-  resource_.set_description(std::move(description));
+  resource_.set_description(OneLine(std::move(description)));
   return *this;
 }
 
@@ -78,7 +106,7 @@ ErrorBuilder& ErrorBuilder::Quota(std::string subject, std::string description) 
   if (!Fits(subject.size() + description.size() + 8)) return *this;
   auto* violation = quota_.add_violations();
   violation->set_subject(std::move(subject));
-  violation->set_description(std::move(description));
+  violation->set_description(OneLine(std::move(description)));
   return *this;
 }
 

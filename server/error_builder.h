@@ -1,6 +1,8 @@
 // ErrorBuilder: the only way the control plane makes an error. A canonical code, exactly one ErrorInfo{reason, domain
 // "culvert", metadata}, and at most one detail of each other kind, carried as payloads of an absl::Status until
 // status_mapping turns it into what gRPC sends.
+// Texts are made of what callers sent. What is no UTF-8 (a value that was cut), what a terminal would act on and what could forge a
+// line becomes question marks: clients could not even parse the one, and print the others.
 // Limits: the details and the message stay below kMaxErrorBytes together, because they travel as HTTP/2 trailers, for which a
 // client grants 8 KiB by default: what does not fit is left out and counted in metadata "omitted".
 // Thread: a builder is a local value.
@@ -24,8 +26,11 @@ inline constexpr size_t kMaxErrorMessageBytes = 1024;
 
 class ErrorBuilder {
  public:
-  // `reason` is UPPER_SNAKE_CASE and stable; `message` is for people.
+  // `reason` is UPPER_SNAKE_CASE and stable; `message` is one line for people.
   ErrorBuilder(absl::StatusCode code, std::string reason, std::string message);
+
+  // More lines of the message, of our own making. Before anything else.
+  ErrorBuilder& Below(const std::string& lines);
 
   ErrorBuilder& Metadata(const std::string& key, std::string value);
   ErrorBuilder& Field(std::string path, std::string description);                                // BadRequest

@@ -15,6 +15,7 @@
 #include "core/base/bytes.h"
 #include "core/crypto/secret.h"
 #include "culvert/v1/options.pb.h"
+#include "server/validate.h"
 
 namespace culvert::server {
 namespace {
@@ -261,7 +262,7 @@ void MergeUpdate(const Message& patch, const std::vector<std::string>& mask_path
   if (mask_paths.size() == 1 && mask_paths.front() == "*") return MergeAll(patch, target);
   for (const std::string& path : mask_paths) {
     if (!MergePath(patch, path, target)) {
-      violations.push_back({"update_mask", "\"" + path.substr(0, 80) + "\" is not a field that can be set"});
+      violations.push_back({"update_mask", QuotedValue(path) + " is not a field that can be set"});
     }
   }
 }

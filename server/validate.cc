@@ -215,8 +215,14 @@ void CheckSingular(const Message& message, const FieldDescriptor& field, const v
 
 std::string QuotedValue(const std::string& value) {
   constexpr size_t kShown = 64;
-  std::string text = "\"" + absl::Utf8SafeCHexEscape(value.substr(0, kShown)) + "\"";
-  if (value.size() > kShown) text += "...";
+  size_t shown = value.size();
+  if (shown > kShown) {
+    // Whole letters only: a part of one would make all of the answer unreadable (RFC 3629 section 3).
+    shown = kShown;
+    while (shown > 0 && (static_cast<unsigned char>(value[shown]) & 0xc0) == 0x80) --shown;
+  }
+  std::string text = "\"" + absl::Utf8SafeCHexEscape(value.substr(0, shown)) + "\"";
+  if (shown < value.size()) text += "...";
   return text;
 }
 

@@ -206,8 +206,8 @@ absl::Status InvalidFilter(std::string_view text, const Fault& fault) {
   const size_t begin = fault.position > kShown ? fault.position - kShown : 0;
   const std::string shown = Printable(text.substr(begin, 2 * kShown));
   const std::string problem = "filter: " + fault.problem;
-  return ErrorBuilder(absl::StatusCode::kInvalidArgument, "INVALID_FILTER",
-                      problem + "\n  " + shown + "\n  " + std::string(fault.position - begin, ' ') + "^")
+  return ErrorBuilder(absl::StatusCode::kInvalidArgument, "INVALID_FILTER", problem)
+      .Below("  " + shown + "\n  " + std::string(fault.position - begin, ' ') + "^")
       .Metadata("field", "filter")
       .Metadata("position", std::to_string(fault.position))
       .Field("filter", fault.problem + " (at byte " + std::to_string(fault.position) + ")")

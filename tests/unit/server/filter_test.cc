@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <limits>
 #include <random>
 #include <string>
@@ -58,6 +59,13 @@ std::string MessageOf(const std::string& filter, const google::protobuf::Descrip
   EXPECT_FALSE(parsed.ok()) << filter;
   EXPECT_EQ(ReasonOf(parsed.status()), "INVALID_FILTER") << filter;
   return std::string(parsed.status().message());
+}
+
+TEST(Filter, WhatWasSentComesBackInOneLine) {
+  const std::string message = MessageOf("name=x AND \"\x1b[2J\nfilter: all is well\"=1");
+  EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 2) << message;
+  EXPECT_EQ(message.find('\x1b'), std::string::npos);
+  EXPECT_THAT(message, HasSubstr("\n             ^"));
 }
 
 TEST(Filter, AnEmptyOneMatchesEverything) {

@@ -271,6 +271,7 @@ TEST(ValidateTest, WarnsOfOpenProxies) {
 TEST(ValidateTest, QuotesValuesShortenedAndEscaped) {
   EXPECT_EQ(QuotedValue("a\nb"), "\"a\\nb\"");
   EXPECT_EQ(QuotedValue(std::string(100, 'x')), "\"" + std::string(64, 'x') + "\"...");
+  EXPECT_EQ(QuotedValue(std::string(63, 'x') + "\xc3\xa9y"), "\"" + std::string(63, 'x') + "\"...") << "no part of a letter";
 }
 
 TEST(ValidateTest, StopsCollectingAtTheLimit) {
