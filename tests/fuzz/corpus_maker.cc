@@ -1,10 +1,11 @@
-// Makes the starting corpora out of the golden vectors, and out of seeds made by hand: corpus_maker VECTORS OUT writes OUT/TARGET/NAME
-// files. The same vectors give the same files, byte for byte.
+// Makes the starting corpora out of the golden vectors, the examples of deploy/ and seeds made by hand: corpus_maker VECTORS EXAMPLES OUT
+// writes OUT/TARGET/NAME files. The same vectors and examples give the same files, byte for byte.
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -13,6 +14,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
+#include "tests/fuzz/control_seeds.h"
 #include "tests/fuzz/frontdoor_seeds.h"
 #include "tests/fuzz/state_files.h"
 
@@ -153,7 +155,21 @@ void MakeDispatcher(const std::filesystem::path& folder) {
   }
 }
 
-int Make(const std::filesystem::path& vectors, const std::filesystem::path& out) {
+// The files of objects that we ship, in the order of their names.
+std::vector<Bytes> Examples(const std::filesystem::path& folder) {
+  std::set<std::filesystem::path> paths;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() == ".yaml") paths.insert(entry.path());
+  }
+  std::vector<Bytes> files;
+  for (const auto& path : paths) {
+    std::ifstream file(path, std::ios::binary);
+    files.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  }
+  return files;
+}
+
+int Make(const std::filesystem::path& vectors, const std::filesystem::path& examples, const std::filesystem::path& out) {
   Corpus packet(out / "mkcp_packet");
   Corpus session(out / "mkcp_session");
   Corpus diff(out / "mkcp_diff");
@@ -175,6 +191,9 @@ int Make(const std::filesystem::path& vectors, const std::filesystem::path& out)
   MakeSeeds(out / "framing", culvert::fuzz::FramingSeeds());
   MakeDispatcher(out / "dispatcher");
   MakeSeeds(out / "state", culvert::fuzz::StateSeeds());
+  MakeSeeds(out / "filter", culvert::fuzz::FilterSeeds());
+  MakeSeeds(out / "config", culvert::fuzz::ConfigSeeds(Examples(examples)));
+  MakeSeeds(out / "api", culvert::fuzz::ApiSeeds());
   // Round by round, so that no file fills the corpora alone.
   std::map<std::string, std::pair<std::vector<Bytes>, std::vector<Bytes>>> captures;
   for (const auto& path : files) {
@@ -210,12 +229,12 @@ int Make(const std::filesystem::path& vectors, const std::filesystem::path& out)
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::cerr << "usage: corpus_maker VECTORS OUT\n";
+  if (argc != 4) {
+    std::cerr << "usage: corpus_maker VECTORS EXAMPLES OUT\n";
     return 2;
   }
   try {
-    return Make(argv[1], argv[2]);
+    return Make(argv[1], argv[2], argv[3]);
   } catch (const std::exception& error) {
     std::cerr << "corpus_maker: " << error.what() << "\n";
     return 1;

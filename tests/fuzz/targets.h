@@ -38,6 +38,18 @@ void Dispatcher(ByteView input);
 // taken, the daemon starts, and all is well at the next start (tests/fuzz/state.cc).
 void State(ByteView input);
 
+#ifdef CULVERT_FUZZ_CONTROL  // trees without the control plane have none of these
+// A text as filter, order and read mask of every list, and comparisons put together of fields and values, by the laws that hold of
+// them; nothing that is secret is reachable (tests/fuzz/filter.cc).
+void FilterOrderMask(ByteView input);
+// A text as a file of declared objects, planned on an empty daemon: refused with file, line and field, or the same once it is
+// written and read again (tests/fuzz/config.cc).
+void Config(ByteView input);
+// A script of calls of every method of the API with requests built field by field: sound answers, and no change by what was refused
+// (tests/fuzz/api.cc).
+void Api(ByteView input);
+#endif
+
 struct Target {
   std::string_view name;  // fz_NAME is the program, corpus/NAME the folder
   void (*run)(ByteView);
@@ -46,6 +58,10 @@ inline constexpr Target kTargets[] = {
     {"mkcp_packet", MkcpPacket}, {"mkcp_session", MkcpSession}, {"mkcp_diff", MkcpDiff}, {"headers", Headers},
     {"quic_ingress", QuicIngress}, {"quic_tokens", QuicTokens},
     {"socks5", Socks5}, {"http_connect", HttpConnect}, {"framing", StreamHeader}, {"dispatcher", Dispatcher},
-    {"state", State}};
+    {"state", State},
+#ifdef CULVERT_FUZZ_CONTROL
+    {"filter", FilterOrderMask}, {"config", Config}, {"api", Api},
+#endif
+};
 
 }  // namespace culvert::fuzz
