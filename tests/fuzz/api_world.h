@@ -29,9 +29,6 @@ struct Snapshot {
   int64_t revision = 0;
 
   [[nodiscard]] std::string Text() const;  // for people
-  friend bool operator==(const Snapshot& one, const Snapshot& other) {
-    return one.bytes == other.bytes && one.revision == other.revision;
-  }
 };
 
 struct Answer {

@@ -63,7 +63,7 @@ TEST_P(FuzzSmoke, MutationsOfTheCorpus) {
   const bool is_api = name == "api";
   // Each run of these parses its input many times, or plans and writes what it says.
   const bool is_text = name == "filter" || name == "config";
-  const int usual = is_api ? 1'000 : is_text ? 50'000 : is_state ? 2'000 : is_quic ? 20'000 : is_stateful ? 50'000 : is_door ? 250'000 : 1'000'000;
+  const int usual = is_api ? 1'500 : name == "config" ? 200'000 : is_text ? 120'000 : is_state ? 2'000 : is_quic ? 20'000 : is_stateful ? 50'000 : is_door ? 250'000 : 1'000'000;
   const int count = std::getenv("CULVERT_TEST_ALL") != nullptr ? usual * 50 : usual;
   const std::vector<CorpusFile> files = LoadCorpus(name);
   ASSERT_FALSE(files.empty());

@@ -82,11 +82,10 @@ TEST(ErrorBuilderTest, StaysBelowWhatTrailersMayCarry) {
 
 // What callers sent comes back in errors: cut within a letter it could not be parsed, and printed it could do anything.
 TEST(ErrorBuilderTest, TextsAreWholeLettersInOneLine) {
-  const std::string hostile = "a\x1b[2J\nb\x7f\xc3" "c\xe2\x80\xae" "d";
-  const absl::Status status = NotFound({Kind::kListener, hostile});
-  EXPECT_EQ(status.message(), "listener/a?[2J?b??c???d: does not exist");
-  EXPECT_EQ(DetailOf<google::rpc::ResourceInfo>(InvalidField("x", hostile)).resource_name(), "");
-  EXPECT_EQ(DetailOf<google::rpc::BadRequest>(InvalidField("x", hostile)).field_violations(0).description(), "a?[2J?b??c???d");
+  const std::string hostile = "a\x1b[2J\nb\x7f\xe2\x80\xae" "c";
+  EXPECT_EQ(NotFound({Kind::kListener, hostile}).message(), "listener/a?[2J?b????c: does not exist");
+  const auto cut = DetailOf<google::rpc::BadRequest>(InvalidField("x", hostile + "\xc3"));
+  EXPECT_EQ(cut.field_violations(0).description(), "a?[2J?b????c?");
   // Wherever the cut falls, no letter is cut.
   for (size_t before = kMaxErrorMessageBytes - 8; before < kMaxErrorMessageBytes; ++before) {
     const std::string text = std::string(before, 'x') + "\xc3\xa9\xf0\x9f\x98\x80 and more";
