@@ -1,6 +1,7 @@
 #include "server/services/stats_frame.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "core/base/status_macros.h"
@@ -29,7 +30,9 @@ const google::protobuf::Descriptor& SubjectType(v1::WatchStatsRequest::Scope sco
   }
 }
 
-v1::ForwardSample ToProto(const std::pair<std::string, ObjectCounters>& forward) {
+using ForwardCounters = std::pair<std::string, ObjectCounters>;
+
+v1::ForwardSample ToProto(const ForwardCounters& forward) {
   v1::ForwardSample sample;
   sample.set_name(forward.first);
   *sample.mutable_counters() = server::ToProto(forward.second);
@@ -48,6 +51,10 @@ absl::Status StatsFrames::Parse(const v1::WatchStatsRequest& request) {
 }
 
 void StatsFrames::Offer(ReportPtr report) {
+  if (current_ != nullptr && report->taken_at - current_->taken_at >= kMaxFrameAge) {
+    current_ = nullptr;
+    ++conflated_;
+  }
   if (waiting_ != nullptr) ++conflated_;
   waiting_ = std::move(report);
 }
@@ -62,6 +69,19 @@ std::array<uint64_t, 6> FingerprintOf(const SessionSnapshot& session) {
 }
 std::array<uint64_t, 6> FingerprintOf(const StreamSnapshot& stream) { return {stream.rx_bytes, stream.tx_bytes, stream.is_open ? 1u : 0u}; }
 std::array<uint64_t, 6> FingerprintOf(const UdpFlowSnapshot& flow) { return {flow.rx_packets, flow.tx_packets, flow.dropped}; }
+std::array<uint64_t, 6> FingerprintOf(const ForwardCounters& forward) {
+  const ObjectCounters& counters = forward.second;
+  return {counters.rx_bytes, counters.tx_bytes, counters.opened, counters.closed, counters.failed, counters.udp_flows_opened};
+}
+
+template <typename Subject>
+const std::string& IdOf(const Subject& subject) {
+  if constexpr (std::is_same_v<Subject, ForwardCounters>) {
+    return subject.first;
+  } else {
+    return subject.id;
+  }
+}
 
 }  // namespace
 
@@ -75,26 +95,41 @@ bool StatsFrames::Matches(const StreamSnapshot& stream) const {
          (session_id_.empty() || stream.session_id == session_id_ || stream.far_session_id == session_id_);
 }
 
+bool StatsFrames::Matches(const ForwardCounters& forward) const { return IsWanted(forward_, forward.first); }
+
 bool StatsFrames::Matches(const UdpFlowSnapshot& flow) const {
   return IsWanted(forward_, flow.forward) && IsWanted(listener_, flow.listener) && IsWanted(session_id_, flow.session_id);
 }
 
 template <typename Subject>
 void StatsFrames::Pick(const std::vector<Subject>& subjects) {
-  std::unordered_map<std::string, Fingerprint> now;
   for (size_t i = 0; i < subjects.size(); ++i) {
     const Subject& subject = subjects[i];
     if (!Matches(subject)) continue;
     ++total_;
     if (only_changed_) {
-      const Fingerprint counters = FingerprintOf(subject);
-      now.emplace(subject.id, counters);
-      const auto before = seen_.find(subject.id);
-      if (before != seen_.end() && before->second == counters) continue;
+      const Candidate& candidate = candidates_[i] = {IdOf(subject), FingerprintOf(subject)};
+      const auto before = seen_.find(candidate.id);
+      if (before != seen_.end() && before->second == candidate.counters) continue;
     }
     samples_.push_back(i);
   }
-  seen_ = std::move(now);
+}
+
+// What a filter or the limit left out has changed since it was sent last, whenever its turn comes.
+void StatsFrames::NoteSent() {
+  for (const size_t index : samples_) candidates_[index].is_sent = true;
+  std::unordered_map<std::string, Fingerprint> seen;
+  for (auto& [index, candidate] : candidates_) {
+    const auto before = seen_.find(candidate.id);
+    if (candidate.is_sent) {
+      seen.emplace(std::move(candidate.id), candidate.counters);
+    } else if (before != seen_.end()) {
+      seen.insert(*before);
+    }
+  }
+  seen_ = std::move(seen);
+  candidates_.clear();
 }
 
 void StatsFrames::BeginFrame() {
@@ -106,18 +141,14 @@ void StatsFrames::BeginFrame() {
     case v1::WatchStatsRequest::SCOPE_STREAMS: Pick(current_->streams); break;
     case v1::WatchStatsRequest::SCOPE_UDP_FLOWS: Pick(current_->udp_flows); break;
     case v1::WatchStatsRequest::SCOPE_FORWARDS:
-      forwards_.clear();
-      for (const auto& [name, counters] : current_->forwards) {
-        if (!IsWanted(forward_, name)) continue;
-        samples_.push_back(forwards_.size());
-        forwards_.emplace_back(name, counters);
-        ++total_;
-      }
+      forwards_.assign(current_->forwards.begin(), current_->forwards.end());
+      Pick(forwards_);
       break;
     default: Pick(current_->sessions); break;
   }
   if (!filter_.MatchesAll() || !order_.ByNameOnly()) Narrow();
   if (limit_ != 0 && samples_.size() > limit_) samples_.resize(limit_);
+  if (only_changed_) NoteSent();
 }
 
 template <typename Message, typename Make>

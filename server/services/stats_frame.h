@@ -1,9 +1,11 @@
 // StatsFrames: reports cut into the messages of one WatchStats stream. Holds at most one report that is being sent and one that
-// waits; a newer one replaces the one that waits, and is counted as conflated.
+// waits; a newer one replaces the one that waits, and is counted as conflated. A frame that a reader has not taken in kMaxFrameAge is broken
+// off, so that who has stalled does not keep an old report.
 // Thread: not safe; its owner locks.
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -19,6 +21,7 @@ namespace culvert::server {
 
 // What a reader that has stalled holds of a frame.
 inline constexpr size_t kMaxFrameMessageBytes = 64 * 1024;
+inline constexpr Duration kMaxFrameAge = std::chrono::seconds(10);
 
 class StatsFrames {
  public:
@@ -36,10 +39,12 @@ class StatsFrames {
   bool Matches(const SessionSnapshot& session) const;
   bool Matches(const StreamSnapshot& stream) const;
   bool Matches(const UdpFlowSnapshot& flow) const;
+  bool Matches(const std::pair<std::string, ObjectCounters>& forward) const;
   void BeginFrame();
-  // Collects which of `subjects` are to be sent.
+  // Collects which of `subjects` are to be sent, by what was asked for but filter and limit.
   template <typename Subject>
   void Pick(const std::vector<Subject>& subjects);
+  void NoteSent();
   // Leaves out what the filter does, and puts what is left in order, up to the limit.
   void Narrow();
   template <typename Message, typename Make>
@@ -63,7 +68,13 @@ class StatsFrames {
   size_t sent_ = 0;
   int32_t total_ = 0;
   uint64_t conflated_ = 0;
-  std::unordered_map<std::string, Fingerprint> seen_;  // only_changed: as of the frame before
+  struct Candidate {
+    std::string id;
+    Fingerprint counters{};
+    bool is_sent = false;
+  };
+  std::unordered_map<size_t, Candidate> candidates_;   // only_changed: of current_, by index; all that there are
+  std::unordered_map<std::string, Fingerprint> seen_;  // only_changed: of what was sent, as it was then
 };
 
 }  // namespace culvert::server

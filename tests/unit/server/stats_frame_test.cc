@@ -82,6 +82,69 @@ TEST(StatsFramesTest, OnlyChangedLeavesOutWhatDidNotMove) {
   EXPECT_EQ(message.total_subjects(), 2);
 }
 
+// What the limit left out in one frame has still changed in the next.
+TEST(StatsFramesTest, OnlyChangedForgetsNothingThatWasLeftOut) {
+  v1::WatchStatsRequest request;
+  request.set_only_changed(true);
+  request.set_limit(1);
+  StatsFrames frames(request);
+  ASSERT_TRUE(frames.Parse(request).ok());
+  std::vector<std::string> sent;
+  for (int frame = 0; frame < 3; ++frame) {
+    frames.Offer(ReportOf({Session("a", 1), Session("b", 1)}));
+    v1::WatchStatsResponse message;
+    ASSERT_TRUE(frames.Next(message));
+    for (const v1::Session& session : message.samples()) sent.push_back(session.name());
+  }
+  EXPECT_THAT(sent, testing::ElementsAre("sessions/a", "sessions/b"));
+}
+
+TEST(StatsFramesTest, OnlyChangedIsForForwardsToo) {
+  v1::WatchStatsRequest request;
+  request.set_only_changed(true);
+  request.set_scope(v1::WatchStatsRequest::SCOPE_FORWARDS);
+  StatsFrames frames(request);
+  const auto offer = [&frames](uint64_t bytes) {
+    auto report = std::make_shared<MergedReport>();
+    report->forwards["x"].rx_bytes = bytes;
+    report->forwards["y"].rx_bytes = 1;
+    frames.Offer(std::move(report));
+    v1::WatchStatsResponse message;
+    EXPECT_TRUE(frames.Next(message));
+    return message.forwards_size();
+  };
+  EXPECT_EQ(offer(1), 2);
+  EXPECT_EQ(offer(2), 1);
+  EXPECT_EQ(offer(2), 0);
+}
+
+// Who has stalled in the middle of a frame must not hold the report that it is of for as long as it likes.
+TEST(StatsFramesTest, AFrameThatIsNotTakenIsBrokenOff) {
+  StatsFrames frames{v1::WatchStatsRequest()};
+  const auto offer = [&frames](TimePoint taken_at, const std::string& first) {
+    std::vector<SessionSnapshot> sessions{Session(first)};
+    for (int i = 0; i < 20000; ++i) sessions.push_back(Session("s" + std::to_string(i)));
+    auto report = std::make_shared<MergedReport>();
+    report->taken_at = taken_at;
+    report->sessions = std::move(sessions);
+    const std::weak_ptr<MergedReport> watched = report;
+    frames.Offer(std::move(report));
+    return watched;
+  };
+  v1::WatchStatsResponse message;
+  const std::weak_ptr<MergedReport> old = offer(TimePoint(), "old");
+  ASSERT_TRUE(frames.Next(message));
+  EXPECT_FALSE(message.end_of_frame());
+  offer(TimePoint(kMaxFrameAge - std::chrono::milliseconds(1)), "later");
+  EXPECT_FALSE(old.expired());
+  offer(TimePoint(kMaxFrameAge), "new");
+  EXPECT_TRUE(old.expired());
+  message.Clear();
+  ASSERT_TRUE(frames.Next(message));
+  EXPECT_EQ(message.samples(0).name(), "sessions/new");
+  EXPECT_EQ(message.conflated_frames(), 2u) << "the one that was broken off and the one that waited";
+}
+
 TEST(StatsFramesTest, FiltersBySessionAndListener) {
   v1::WatchStatsRequest request;
   request.set_listener("in");
