@@ -254,8 +254,9 @@ absl::Status Planner::Prune() {
     if (MetadataOf(entry->object).manager() == set_.manager && !seen_.contains(key)) unnamed.push_back(key);
   }
   for (const ObjectKey& key : unnamed) plan_.table.Erase(key);
+  const std::map<ObjectKey, std::vector<ObjectKey>> referrers = plan_.table.Referrers();
   for (const ObjectKey& key : unnamed) {
-    if (const std::vector<ObjectKey> referrers = plan_.table.ReferrersOf(key); !referrers.empty()) return ResourceInUse(key, referrers);
+    if (const auto in_use = referrers.find(key); in_use != referrers.end()) return ResourceInUse(key, in_use->second);
     ChangeResult& result = plan_.results.emplace_back();
     result.action = Action::kDeleted;
     result.key = key;

@@ -43,7 +43,7 @@ void StampLease(int64_t now_unix_ns, TimePoint now, Entry& entry) {
   v1::Metadata& metadata = MutableMetadataOf(entry.object);
   if (!metadata.has_ttl()) return;
   *metadata.mutable_expire_time() = TimeUtil::NanosecondsToTimestamp(now_unix_ns) + metadata.ttl();
-  entry.lease_end = now + Duration(TimeUtil::DurationToNanoseconds(metadata.ttl()));
+  entry.lease_end = LeaseEndOf(metadata, now);
 }
 
 bool RenewsLease(const v1::Metadata& before, const v1::Metadata& after) {
@@ -60,8 +60,17 @@ EntryPtr WithLeaseOf(const Entry& entry, const Entry& stamped) {
 bool HasLease(const Entry& entry) { return MetadataOf(entry.object).has_expire_time(); }
 
 bool IsExpired(const Entry& entry, int64_t now_unix_ns, TimePoint now) {
-  if (entry.lease_end) return *entry.lease_end <= now;
-  return HasLease(entry) && NanosecondsOf(MetadataOf(entry.object).expire_time()) <= now_unix_ns;
+  return IsExpired(MetadataOf(entry.object), entry.lease_end, now_unix_ns, now);
+}
+
+std::optional<TimePoint> LeaseEndOf(const v1::Metadata& metadata, TimePoint now) {
+  if (!metadata.has_ttl()) return std::nullopt;
+  return now + Duration(TimeUtil::DurationToNanoseconds(metadata.ttl()));
+}
+
+bool IsExpired(const v1::Metadata& metadata, std::optional<TimePoint> lease_end, int64_t now_unix_ns, TimePoint now) {
+  if (lease_end) return *lease_end <= now;
+  return metadata.has_expire_time() && NanosecondsOf(metadata.expire_time()) <= now_unix_ns;
 }
 
 std::vector<ObjectKey> ExpiredIn(const ObjectTable& table, int64_t now_unix_ns, TimePoint now) {

@@ -23,6 +23,9 @@ bool RenewsLease(const v1::Metadata& before, const v1::Metadata& after);
 EntryPtr WithLeaseOf(const Entry& entry, const Entry& stamped);
 bool HasLease(const Entry& entry);
 bool IsExpired(const Entry& entry, int64_t now_unix_ns, TimePoint now);
+// Of an object that is not in force. `lease_end`: LeaseEndOf of it when it was met first.
+std::optional<TimePoint> LeaseEndOf(const v1::Metadata& metadata, TimePoint now);
+bool IsExpired(const v1::Metadata& metadata, std::optional<TimePoint> lease_end, int64_t now_unix_ns, TimePoint now);
 // What has expired and may go, forwards first: what an object that stays refers to stays too.
 std::vector<ObjectKey> ExpiredIn(const ObjectTable& table, int64_t now_unix_ns, TimePoint now);
 

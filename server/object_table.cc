@@ -1,5 +1,6 @@
 #include "server/object_table.h"
 
+#include <set>
 #include <utility>
 
 #include "server/message_walk.h"
@@ -38,6 +39,19 @@ std::vector<ObjectKey> ObjectTable::ReferrersOf(const ObjectKey& key) const {
                             ? spec.listener() == key.name || spec.reverse_listener() == key.name
                             : key.kind == Kind::kDialer && spec.dialer() == key.name;
     if (refers) referrers.push_back(KeyOf(entry->object));
+  }
+  return referrers;
+}
+
+std::map<ObjectKey, std::vector<ObjectKey>> ObjectTable::Referrers() const {
+  std::map<ObjectKey, std::vector<ObjectKey>> referrers;
+  for (const EntryPtr& entry : OfKind(Kind::kForward)) {
+    const v1::ForwardSpec& spec = entry->object.forward().spec();
+    const ObjectKey forward = KeyOf(entry->object);
+    for (const std::string& listener : std::set<std::string>{spec.listener(), spec.reverse_listener()}) {
+      if (!listener.empty()) referrers[{Kind::kListener, listener}].push_back(forward);
+    }
+    if (!spec.dialer().empty()) referrers[{Kind::kDialer, spec.dialer()}].push_back(forward);
   }
   return referrers;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -60,6 +61,8 @@ class ObjectTable {
   std::vector<EntryPtr> OfKind(Kind kind) const;
   // The forwards that name the listener (also as reverse_listener) or dialer `key`.
   std::vector<ObjectKey> ReferrersOf(const ObjectKey& key) const;
+  // The same of all that are named, for who asks about many.
+  std::map<ObjectKey, std::vector<ObjectKey>> Referrers() const;
 
  private:
   Entries entries_;

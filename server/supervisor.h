@@ -182,6 +182,7 @@ class Supervisor {
   struct Pending {
     v1::Object object;
     std::string why;
+    std::optional<TimePoint> lease_end;  // of one with a ttl, which began anew when it was tried first
   };
 
   struct Draining;
@@ -194,6 +195,7 @@ class Supervisor {
   void LookAtFiles();
   void Tick();
   void EndLeases();
+  void EndPendingLeases();
   void EndChange(const std::shared_ptr<Running>& running, absl::StatusOr<ChangeOutcome> outcome);
   void BeginRollout(const std::shared_ptr<Running>& running);
   [[nodiscard]] std::vector<StoreChange> ChangesToKeep(const ChangePlan& plan, const ChangeSet& set) const;

@@ -102,6 +102,7 @@ void Supervisor::Tick() {
   for (const auto& task : every_second_) task();
   if (stopping_) return;
   EndLeases();
+  EndPendingLeases();
   RetryPending();
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/log.h"
+#include "core/io/monotonic_clock.h"
 #include "server/error_builder.h"
 #include "server/lease.h"
 #include "server/supervisor.h"
@@ -176,7 +177,25 @@ void Supervisor::NoteRestored(std::vector<v1::Object> batch, const absl::Status&
     if (!kept_.contains(key)) continue;
     const auto known = pending_.find(key);
     if (known == pending_.end() || known->second.why != why) events_.Record(EventType::kWarning, "NotRestored", key.ToString(), why);
-    pending_[key] = {std::move(object), why};
+    std::optional<TimePoint> lease_end = known != pending_.end() ? known->second.lease_end : std::nullopt;
+    if (!lease_end) lease_end = LeaseEndOf(MetadataOf(object), io::Now());
+    pending_[key] = {std::move(object), why, lease_end};
+  }
+}
+
+// What a controller made and left behind does not wait for ever for what it needs.
+void Supervisor::EndPendingLeases() {
+  for (const auto& [key, pending] : pending_) {
+    if (table_.Find(key) != nullptr || !IsExpired(MetadataOf(pending.object), pending.lease_end, io::UnixNanoseconds(), io::Now())) continue;
+    ChangeSet set;
+    set.manager = "lease";
+    server::Change& change = set.changes.emplace_back();
+    change.verb = server::Change::Verb::kDelete;
+    change.key = key;
+    change.allow_missing = true;
+    change.uid = MetadataOf(pending.object).uid();
+    // Posted: what it does to the map must not happen under this loop.
+    Change(std::move(set), /*validate_only=*/false, [](const absl::StatusOr<ChangeOutcome>&) {});
   }
 }
 
@@ -199,6 +218,7 @@ bool Supervisor::DeletePending(const Waiting& waiting) {
   const ObjectKey key = waiting.set.changes.front().key;
   const auto pending = pending_.find(key);
   if (pending == pending_.end() || table_.Find(key) != nullptr) return false;
+  if (const std::string& uid = waiting.set.changes.front().uid; !uid.empty() && uid != MetadataOf(pending->second.object).uid()) return false;
   const std::string& etag = MetadataOf(pending->second.object).etag();
   if (const std::string& wanted = waiting.set.changes.front().etag; !wanted.empty() && wanted != etag) {
     waiting.done(EtagMismatch(key, etag));

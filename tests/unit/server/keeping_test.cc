@@ -202,6 +202,24 @@ TEST_F(KeepingTest, WhatCannotComeBackIsNamedAndTriedAgain) {
   EXPECT_THAT(Exported(), ElementsAre("listener/bad", "listener/good", "forward/f"));
 }
 
+// What its controller left behind is not kept for ever because something else is in its way.
+TEST_F(KeepingTest, APendingObjectEndsWithItsLease) {
+  binder_.taken = {"127.0.0.1:1", "127.0.0.1:2"};
+  v1::Object with_ttl = TcpListener("ttl", "127.0.0.1:1");
+  MutableMetadataOf(with_ttl).mutable_ttl()->set_seconds(1);
+  MutableMetadataOf(with_ttl).mutable_expire_time()->set_seconds(1);  // renewals are not written: it begins anew
+  v1::Object lasting = TcpListener("lasting", "127.0.0.1:2");
+  store_.rows[KeyOf(with_ttl)] = with_ttl;
+  Restore({with_ttl, lasting});
+  ASSERT_EQ(Status().pending_size(), 2);
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (Status().pending_size() == 2 && std::chrono::steady_clock::now() < give_up) {
+  }
+  ASSERT_EQ(Status().pending_size(), 1);
+  EXPECT_EQ(Status().pending(0).subject(), "listener/lasting");
+  EXPECT_THAT(store_.Names(), IsEmpty());
+}
+
 TEST_F(KeepingTest, APendingObjectCanBeDeletedOrReplaced) {
   binder_.taken.insert("127.0.0.1:2");
   store_.rows[{Kind::kListener, "a"}] = KcpListener("a", "127.0.0.1:2");
