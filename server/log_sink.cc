@@ -3,10 +3,12 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include "absl/strings/str_format.h"
 #include "core/io/monotonic_clock.h"
+#include "proto/manifest/utf8.h"
 
 namespace culvert::server {
 namespace {
@@ -30,20 +32,24 @@ std::string Rfc3339(int64_t unix_ns) {
   return absl::StrFormat("%s.%06dZ", std::string(text, size), unix_ns % 1000000000 / 1000);
 }
 
-// JSON string escapes, which read well in text too. Bytes above 0x7f pass: messages are UTF-8.
+// JSON string escapes, which read well in text too. Whatever a terminal would act on is escaped: logs are read on them, and what callers
+// sent stands in them.
 void AppendEscaped(std::string& line, std::string_view text, bool is_json) {
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
+  while (!text.empty()) {
+    const manifest::CodePoint point = manifest::DecodeUtf8(text);
+    const size_t length = std::max<size_t>(point.length, 1);
+    const char c = text.front();
     if (c == '\n') {
       line += "\\n";
-    } else if (byte < 0x20 || byte == 0x7f) {
-      absl::StrAppendFormat(&line, "\\u%04x", byte);
-    } else if (is_json && (c == '"' || c == '\\')) {
-      line += '\\';
-      line += c;
+    } else if (point.length == 0) {
+      line += '?';
+    } else if (manifest::IsUnsafeToPrint(point.value)) {
+      absl::StrAppendFormat(&line, "\\u%04x", static_cast<uint32_t>(point.value));
     } else {
-      line += c;
+      if (is_json && (c == '"' || c == '\\')) line += '\\';
+      line += text.substr(0, length);
     }
+    text.remove_prefix(length);
   }
 }
 

@@ -17,5 +17,13 @@ TEST(LogSinkTest, TextLeavesOutEmptyFieldsAndNeverBreaksTheLine) {
             "2023-11-14T22:13:20.123456Z info    daemon: x\\ny b=1\\u001b[0m");
 }
 
+// A name that is shown backwards, a line separator, and what is no UTF-8.
+TEST(LogSinkTest, NothingThatATerminalActsOnGetsThrough) {
+  const std::string hostile = "a\u202eb\u2028c\u00e9\xff";
+  EXPECT_EQ(FormatLogLine(LogFormat::kText, kTime, LogLevel::kInfo, "daemon", hostile, {}), "2023-11-14T22:13:20.123456Z info    daemon: a\\u202eb\\u2028c\u00e9?");
+  EXPECT_EQ(FormatLogLine(LogFormat::kJson, kTime, LogLevel::kInfo, "daemon", hostile, {}),
+            "{\"ts\":\"2023-11-14T22:13:20.123456Z\",\"level\":\"info\",\"component\":\"daemon\",\"msg\":\"a\\u202eb\\u2028c\u00e9?\"}");
+}
+
 }  // namespace
 }  // namespace culvert::server
