@@ -180,7 +180,8 @@ std::string Snapshot::Text() const {
 
 Snapshot ApiWorld::Take() {
   return server::Await<Snapshot>([this](const auto& done) {
-    supervisor_->List(server::Kind::kListener, [this, done](const absl::StatusOr<server::Supervisor::Listing>& listing) {
+    const auto none = [](const std::vector<server::EntryPtr>&) -> absl::StatusOr<server::Supervisor::Range> { return server::Supervisor::Range(); };
+    supervisor_->List(server::Kind::kListener, none, [this, done](const absl::StatusOr<server::Supervisor::Listing>& listing) {
       CULVERT_CHECK(listing.ok());
       supervisor_->Export("", [this, done, revision = listing->revision](absl::StatusOr<std::vector<v1::Object>> objects) {
         CULVERT_CHECK(objects.ok());

@@ -65,7 +65,8 @@ class HostileTest : public ControlFixture, public testing::WithParamInterface<Ki
   // What Export gives, what is bound, how often a worker was told something, and the revision.
   std::string State() {
     return Await<std::string>([this](const auto& done) {
-      supervisor_->List(Kind::kListener, [this, done](const absl::StatusOr<Supervisor::Listing>& listing) {
+      const auto none = [](const std::vector<EntryPtr>&) -> absl::StatusOr<Supervisor::Range> { return Supervisor::Range(); };
+      supervisor_->List(Kind::kListener, none, [this, done](const absl::StatusOr<Supervisor::Listing>& listing) {
         supervisor_->Export("", [this, done, revision = listing->revision](const absl::StatusOr<std::vector<v1::Object>>& objects) {
           std::string state = std::to_string(revision) + " " + std::to_string(worker_.updates) + " " + std::to_string(binder_.binds);
           for (const std::string& address : binder_.bound) state += " " + address;
