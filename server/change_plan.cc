@@ -66,6 +66,7 @@ class Planner {
  private:
   absl::Status DraftOne(size_t index, Draft& draft);
   absl::Status DraftUpdate(const Change& change, Draft& draft);
+  void JudgeFiles(const Draft& draft);
   absl::Status CheckManagers(std::vector<Draft>& drafts) const;
   absl::Status Prune();
   absl::Status Finish(size_t index, Draft& draft);
@@ -129,6 +130,7 @@ absl::Status Planner::DraftOne(size_t index, Draft& draft) {
   }
   ValidateObject(draft.object, draft.prefix, violations_, draft.warnings);
   if (!kind || violations_.size() != faults_before) return absl::OkStatus();
+  if (!set_.may_name_any_file) JudgeFiles(draft);
 
   const ObjectKey key = KeyOf(draft.object);
   if (const auto [at, is_new] = seen_.try_emplace(key, index); !is_new) {
@@ -149,6 +151,16 @@ absl::Status Planner::DraftOne(size_t index, Draft& draft) {
   const std::string& current = MetadataOf(draft.before->object).etag();
   if (!etag.empty() && etag != current) return EtagMismatch(key, current);
   return absl::OkStatus();
+}
+
+// Before anything is read: Finish comes only when there is no violation.
+void Planner::JudgeFiles(const Draft& draft) {
+  static const CredentialFolders kNone;
+  const CredentialFolders& folders = context_.credential_folders != nullptr ? *context_.credential_folders : kNone;
+  const google::protobuf::Message* before = draft.before != nullptr ? &BodyOf(draft.before->object) : nullptr;
+  for (const NamedFile& named : NewlyNamedFiles(before, BodyOf(draft.object), draft.prefix)) {
+    if (std::string fault = folders.FaultOf(named.file); !fault.empty()) violations_.push_back({named.path, std::move(fault)});
+  }
 }
 
 absl::Status Planner::DraftUpdate(const Change& change, Draft& draft) {

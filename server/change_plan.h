@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "core/base/random.h"
 #include "core/crypto/keyed_hash.h"
+#include "server/credential_folders.h"
 #include "server/object_table.h"
 #include "server/tls_files.h"
 #include "server/violation.h"
@@ -49,6 +50,9 @@ struct ChangeSet {
   bool is_restored = false;      // objects as a store kept them: with their metadata, which they keep
   bool prune = false;            // is_apply: what this manager owns and no change names is deleted
   bool force_conflicts = false;  // is_apply: objects of other managers are taken over
+  // Whoever asks may name any file: an admin, a configuration folder, and a store, whose objects were judged when they were made. Others
+  // may name those below PlanContext::credential_folders, and leave as it is what an object names already in the same field.
+  bool may_name_any_file = false;
 };
 
 // Managers that every daemon knows.
@@ -83,6 +87,7 @@ struct PlanContext {
   // Of seed_file and key_file.
   std::function<absl::StatusOr<std::string>(const std::string& path, const std::string& field)> read_seed_file;
   ReadFile read_file;  // of keys, certificates and users
+  const CredentialFolders* credential_folders = nullptr;  // nullptr: there are none
   std::shared_ptr<const QuicShared> quic_shared;  // REQUIRED where an object of transport QUIC is planned
 };
 

@@ -64,8 +64,12 @@ std::unique_ptr<StartFailure> Daemon::Start() {
   for (const auto& worker : workers_) supervisor.workers.push_back(worker.get());
   supervisor.binder = binder_.get();
   supervisor.random = &random_;
-  supervisor.read_seed_file = ReadSeedFile;
-  supervisor.read_file = ReadCredentialFile;
+  const CredentialFolders folders(options_.credentials_dirs);
+  supervisor.read_seed_file = [folders](const std::string& path, const std::string& field) { return ReadSeedFile(path, field, folders); };
+  supervisor.read_file = [folders](const std::string& path, const std::string& field, size_t max_bytes) {
+    return ReadCredentialFile(path, field, max_bytes, folders);
+  };
+  supervisor.credential_folders = folders;
   supervisor.quic_identity = quic_identity_.get();
   supervisor.facts = Facts();
   for (const std::string& folder : options_.config_dirs) supervisor.config_status.add_config_dirs(folder);

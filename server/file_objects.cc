@@ -41,6 +41,7 @@ ChangeSet ToChangeSet(const std::vector<manifest::SourceObject>& objects) {
   ChangeSet set;
   set.manager = kFileManager;
   set.is_apply = true;
+  set.may_name_any_file = true;
   for (const manifest::SourceObject& source : objects) set.changes.emplace_back().object = source.object;
   return set;
 }

@@ -143,6 +143,30 @@ void CollectChanges(const Message& before, const Message& after, const std::stri
   }
 }
 
+void CollectFiles(const Message* before, const Message& after, const std::string& prefix, std::vector<NamedFile>& found) {
+  const Reflection& reflection = *after.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(after, &fields);
+  for (const FieldDescriptor* field : fields) {
+    if (before != nullptr && FieldsEqual(*before, after, *field)) continue;
+    const std::string path = JoinPath(prefix, field->name());
+    if (RulesOf(*field).format() == v1::FieldRules::FORMAT_FILE) {
+      const int count = field->is_repeated() ? reflection.FieldSize(after, field) : 1;
+      for (int i = 0; i < count; ++i) {
+        found.push_back({path, field->is_repeated() ? reflection.GetRepeatedString(after, field, i) : reflection.GetString(after, field)});
+      }
+    } else if (IsStructure(*field)) {
+      CollectFiles(before != nullptr ? &before->GetReflection()->GetMessage(*before, field) : nullptr, reflection.GetMessage(after, field),
+                   path, found);
+    } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && field->is_repeated()) {
+      // Which element was which before is not known, so all of them count as new.
+      for (int i = 0; i < reflection.FieldSize(after, field); ++i) {
+        CollectFiles(nullptr, reflection.GetRepeatedMessage(after, field, i), path + "[" + std::to_string(i) + "]", found);
+      }
+    }
+  }
+}
+
 void MergePopulated(const Message& patch, Message& target) {
   std::vector<const FieldDescriptor*> fields;
   patch.GetReflection()->ListFields(patch, &fields);
@@ -244,6 +268,12 @@ std::vector<std::string> ChangedPaths(const Message& before, const Message& afte
   std::vector<std::string> paths;
   CollectChanges(before, after, "", paths);
   return paths;
+}
+
+std::vector<NamedFile> NewlyNamedFiles(const Message* before, const Message& after, const std::string& prefix) {
+  std::vector<NamedFile> found;
+  CollectFiles(before, after, prefix, found);
+  return found;
 }
 
 std::string DeterministicBytes(const Message& message) {

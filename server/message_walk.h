@@ -28,6 +28,14 @@ void FindImmutableChanges(const google::protobuf::Message& before, const google:
 // Paths of the fields that differ, output-only ones left out; repeated fields and maps count as one field.
 std::vector<std::string> ChangedPaths(const google::protobuf::Message& before, const google::protobuf::Message& after);
 
+struct NamedFile {
+  std::string path;  // of the field
+  std::string file;
+};
+// The fields of format FILE that are set in `after` and not the same in `before` (nullptr: there is nothing before).
+std::vector<NamedFile> NewlyNamedFiles(const google::protobuf::Message* before, const google::protobuf::Message& after,
+                                       const std::string& prefix);
+
 // The wire form with maps in sorted order: equal messages have equal bytes.
 std::string DeterministicBytes(const google::protobuf::Message& message);
 

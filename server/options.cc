@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "core/base/address.h"
 #include "proto/manifest/manifest.h"
+#include "server/credential_folders.h"
 
 namespace culvert::server {
 namespace {
@@ -29,6 +30,7 @@ constexpr Duration kMaxDrainTimeout = std::chrono::hours(1);
 // As given, before it is understood.
 struct RawOptions {
   std::vector<std::string> config_dirs;
+  std::vector<std::string> credentials_dirs;
   std::string control;
   Options::ControlTcp control_tcp;
   std::string access_policy;
@@ -45,6 +47,11 @@ void Declare(CLI::App& app, RawOptions& raw) {
   app.add_option("--config-dir", raw.config_dirs, "load *.yaml, *.yml and *.json of DIR; may be given several times")
       ->type_name("DIR")
       ->envname("CULVERTD_CONFIG_DIR");
+  app.add_option("--credentials-dir", raw.credentials_dirs,
+                 "callers of the control API who are no admins may name files of keys, certificates, seeds and users below DIR, where no link "
+                 "leads out of it; may be given several times; default: they may name none")
+      ->type_name("DIR")
+      ->envname("CULVERTD_CREDENTIALS_DIR");
   app.add_option("--control", raw.control,
                  "control socket; default unix:/run/culvertd/control.sock, for other users than root "
                  "unix:$XDG_RUNTIME_DIR/culvertd/control.sock")
@@ -163,6 +170,12 @@ std::variant<Options, ExitEarly> Understand(const RawOptions& raw, const Surroun
   if (const absl::Status status = TakeControlTcp(raw, options); !status.ok()) return UsageError(std::string(status.message()));
   options.access_policy = raw.access_policy;
   options.config_dirs = raw.config_dirs;
+  for (const std::string& folder : raw.credentials_dirs) {
+    if (const absl::Status status = CredentialFolders::Judge(folder); !status.ok()) {
+      return UsageError("--credentials-dir: " + std::string(status.message()));
+    }
+  }
+  options.credentials_dirs = raw.credentials_dirs;
   const absl::StatusOr<std::string> path = ControlPath(raw.control, surroundings);
   if (!path.ok()) return UsageError(std::string(path.status().message()));
   options.control_path = *path;

@@ -15,6 +15,7 @@ namespace culvert::server {
 
 struct Options {
   std::vector<std::string> config_dirs;
+  std::vector<std::string> credentials_dirs;  // credential_folders.h
   std::string control_path;  // of the Unix socket, without "unix:"
   struct ControlTcp {
     std::string bind;  // ADDRESS:PORT; empty: no TCP

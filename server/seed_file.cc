@@ -1,12 +1,15 @@
 #include "server/seed_file.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "core/crypto/secret.h"
 #include "server/error_builder.h"
@@ -22,6 +25,36 @@ absl::Status Unreadable(const std::string& path, const std::string& field, const
       .Metadata("file", path)
       .Precondition("FILE", path, why)
       .Build();
+}
+
+// O_NONBLOCK: a FIFO without a writer must not hold up the control thread.
+constexpr int kReadFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+
+// -1 and errno when it cannot be opened. There is no other way in than openat2: where the system has none (before Linux 5.6), nothing
+// below the folders can be read.
+int OpenBelow(const CredentialFolders::Place& place) {
+  // A link in the path of the folder itself is the business of who started the daemon.
+  const int folder = open(place.folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return -1;
+  open_how how{};
+  how.flags = kReadFlags;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  constexpr int kMaxTries = 32;  // EAGAIN: something was renamed while the kernel followed a '..'
+  long fd = -1;
+  for (int tries = 0; tries < kMaxTries; ++tries) {
+    fd = syscall(SYS_openat2, folder, place.rest.c_str(), &how, sizeof how);
+    if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) break;
+  }
+  const int error = errno;
+  close(folder);
+  errno = error;
+  return static_cast<int>(fd);
+}
+
+std::string ReasonBelow(const CredentialFolders::Place& place, int error) {
+  if (error == EXDEV) return "it leads out of " + place.folder + ", as every absolute link does";
+  if (error == ENOSYS) return "this system cannot open files below " + place.folder + " safely (it has no openat2)";
+  return std::strerror(error);
 }
 
 // Fills `content`, which the caller has made one byte longer than is allowed, and cuts it to what there was. 0, or errno.
@@ -40,10 +73,11 @@ int ReadAll(int fd, std::string& content) {
 
 }  // namespace
 
-absl::StatusOr<std::string> ReadCredentialFile(const std::string& path, const std::string& field, size_t max_bytes) {
-  // O_NONBLOCK: a FIFO without a writer must not hold up the control thread.
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (fd < 0) return Unreadable(path, field, std::strerror(errno));
+absl::StatusOr<std::string> ReadCredentialFile(const std::string& path, const std::string& field, size_t max_bytes,
+                                               const CredentialFolders& folders) {
+  const std::optional<CredentialFolders::Place> place = folders.PlaceOf(path);
+  const int fd = place ? OpenBelow(*place) : open(path.c_str(), kReadFlags);
+  if (fd < 0) return Unreadable(path, field, place ? ReasonBelow(*place, errno) : std::strerror(errno));
   struct stat info {};
   int error = fstat(fd, &info) == 0 ? 0 : errno;
   std::string content;
@@ -68,8 +102,8 @@ absl::StatusOr<std::string> ReadCredentialFile(const std::string& path, const st
   return content;
 }
 
-absl::StatusOr<std::string> ReadSeedFile(const std::string& path, const std::string& field) {
-  absl::StatusOr<std::string> read = ReadCredentialFile(path, field, kMaxSeedFileBytes);
+absl::StatusOr<std::string> ReadSeedFile(const std::string& path, const std::string& field, const CredentialFolders& folders) {
+  absl::StatusOr<std::string> read = ReadCredentialFile(path, field, kMaxSeedFileBytes, folders);
   if (!read.ok()) return read;
   std::string content = *std::move(read);
   if (content.ends_with('\n')) content.pop_back();

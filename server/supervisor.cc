@@ -99,7 +99,7 @@ absl::Status Supervisor::RefusalStatus() const { return stopping_ ? DaemonStoppi
 
 PlanContext Supervisor::MakeContext() {
   return {&hash_, options_.random, &next_incarnation_, io::UnixNanoseconds(), io::Now(), options_.read_seed_file,
-          options_.read_file, options_.quic_identity != nullptr ? options_.quic_identity->shared() : nullptr};
+          options_.read_file, &options_.credential_folders, options_.quic_identity != nullptr ? options_.quic_identity->shared() : nullptr};
 }
 
 void Supervisor::Change(ChangeSet set, bool validate_only, Done<ChangeOutcome> done) {

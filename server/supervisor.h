@@ -50,6 +50,7 @@ struct SupervisorOptions {
   RandomSource* random = nullptr;       // outlives it; used on the control thread only
   std::function<absl::StatusOr<std::string>(const std::string& path, const std::string& field)> read_seed_file;
   ReadFile read_file;                   // of keys, certificates and users
+  CredentialFolders credential_folders; // below which callers who are no admins may name files
   Duration reload_interval = std::chrono::seconds(3);  // how often those are looked at
   QuicIdentity* quic_identity = nullptr;  // outlives it; used on the control thread only; nullptr: no object is of transport QUIC
   Duration identity_interval = std::chrono::hours(1);  // how often it is renewed
@@ -136,6 +137,7 @@ class Supervisor {
   struct ProbeSubject {
     std::string name;     // a dialer that exists, or else
     v1::DialerSpec spec;  // settings to try
+    bool may_name_any_file = false;  // as in ChangeSet
   };
   // `on_step` is called on the control thread for every step; one whose `last` is set, or an error, ends it.
   // NOT_FOUND, INVALID_ARGUMENT, RESOURCE_EXHAUSTED (at most kMaxProbes at a time).

@@ -142,6 +142,7 @@ absl::StatusOr<std::shared_ptr<const DialerConfig>> Supervisor::ProbeConfig(cons
   // Planned like a creation, so that one set of rules judges both, and then not carried out.
   ChangeSet set;
   set.manager = "api";
+  set.may_name_any_file = subject.may_name_any_file;
   v1::Dialer& dialer = *set.changes.emplace_back().object.mutable_dialer();
   dialer.mutable_metadata()->set_name("probe");
   *dialer.mutable_spec() = subject.spec;

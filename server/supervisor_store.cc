@@ -133,6 +133,7 @@ void Supervisor::RestoreNext() {
     const auto batch = std::make_shared<std::vector<v1::Object>>();
     ChangeSet set;
     set.is_restored = true;
+    set.may_name_any_file = true;
     for (v1::Object& object : to_restore_.front()) {
       const ObjectKey key = KeyOf(object);
       if (!kept_.contains(key)) continue;  // it was deleted meanwhile

@@ -17,6 +17,8 @@ struct Caller {
   v1::Role role = v1::ROLE_UNSPECIFIED;
   v1::ControlChannel channel = v1::CONTROL_CHANNEL_UNSPECIFIED;
 
+  // Files that the daemon reads for it (credential_folders.h).
+  [[nodiscard]] bool MayNameAnyFile() const { return role == v1::ROLE_ADMIN; }
   // What the log calls it.
   [[nodiscard]] std::string Name() const { return principals.empty() ? "nobody" : principals.front(); }
 };

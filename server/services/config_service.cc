@@ -50,6 +50,7 @@ grpc::ServerUnaryReactor* ConfigService::Apply(Call* call, const v1::ApplyReques
     ChangeSet set;
     set.manager = request->manager().empty() ? kApiManager : request->manager();
     set.is_apply = true;
+    set.may_name_any_file = answer.caller().MayNameAnyFile();
     set.prune = request->prune();
     set.force_conflicts = request->force_conflicts();
     for (const v1::Object& object : request->objects()) set.changes.emplace_back().object = object;

@@ -138,6 +138,7 @@ class DeclaredMethods {
   void Submit(const UnaryCall<Response>& answer, Change change, bool validate_only) const {
     ChangeSet set;
     set.manager = kApiManager;
+    set.may_name_any_file = answer.caller().MayNameAnyFile();
     set.changes.push_back(std::move(change));
     context_.supervisor->Change(std::move(set), validate_only, [answer](absl::StatusOr<Supervisor::ChangeOutcome> outcome) {
       answer.Answer(outcome.status(), [&](Response& out) { FillOutcome(*outcome, out); });

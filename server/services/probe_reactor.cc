@@ -77,7 +77,8 @@ grpc::ServerWriteReactor<v1::ProbeDialerResponse>* DialerService::ProbeDialer(Ca
                                                                               const v1::ProbeDialerRequest* request) {
   const auto stream = std::make_shared<ProbeStream>();
   stream->KeepAlive(call);
-  absl::Status admitted = Admit(*context_.callers, *call, *request).status();
+  const absl::StatusOr<Caller> caller = Admit(*context_.callers, *call, *request);
+  absl::Status admitted = caller.status();
   if (admitted.ok()) admitted = stream->Stand(context_, *request->GetDescriptor());
   if (!admitted.ok()) {
     stream->End(std::move(admitted), /*discard=*/true);
@@ -95,6 +96,7 @@ grpc::ServerWriteReactor<v1::ProbeDialerResponse>* DialerService::ProbeDialer(Ca
   Supervisor::ProbeSubject subject;
   if (request->has_name()) subject.name = StripCollection(request->name(), KindInfo(Kind::kDialer).collection);
   if (request->has_spec()) subject.spec = request->spec();
+  subject.may_name_any_file = caller->MayNameAnyFile();
   Duration timeout(google::protobuf::util::TimeUtil::DurationToNanoseconds(request->timeout()));
   if (timeout <= Duration::zero()) timeout = kDefaultTimeout;
   const uint32_t attempts = request->count() == 0 ? 1 : request->count();

@@ -37,7 +37,7 @@ TEST(Programs, EveryFlagIsExplained) {
   const RunResult daemon = RunProgram({CulvertdBinary(), "--help"}, seconds(10));
   EXPECT_EQ(daemon.exit_code, 0);
   for (const char* flag :
-       {"--config-dir", "--control", "--state-dir", "--workers", "--log-format", "--log-level", "--version"}) {
+       {"--config-dir", "--credentials-dir", "--control", "--state-dir", "--workers", "--log-format", "--log-level", "--version"}) {
     EXPECT_NE(daemon.out.find(flag), std::string::npos) << flag;
   }
   const RunResult client = RunProgram({CulvertctlBinary(), "--help"}, seconds(10));

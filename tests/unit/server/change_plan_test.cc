@@ -30,6 +30,7 @@ class ChangePlanTest : public testing::Test {
     ChangeSet set;
     set.changes = std::move(changes);
     set.manager = manager;
+    set.may_name_any_file = true;
     set.is_apply = is_apply;
     return MakePlan(table_, set, context_);
   }

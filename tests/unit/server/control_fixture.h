@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -29,7 +30,7 @@ namespace culvert::server {
 class ControlFixture : public testing::Test {
  protected:
   // `policy`: the content of a file; empty: the built-in one for our own user.
-  explicit ControlFixture(const std::string& policy = "") : policy_(policy) {
+  explicit ControlFixture(const std::string& policy = "", const std::function<void(SupervisorOptions&)>& adjust = {}) : policy_(policy) {
     SupervisorOptions options;
     options.workers = {&worker_};
     options.binder = &binder_;
@@ -38,6 +39,7 @@ class ControlFixture : public testing::Test {
       return InvalidField(field, "no files here");
     };
     options.facts.start_unix_ns = io::UnixNanoseconds();
+    if (adjust) adjust(options);
     supervisor_ = std::make_unique<Supervisor>(thread_, std::move(options));
     hub_ = std::make_unique<StatsHub>(thread_, supervisor_->collector());
     path_ = testing::TempDir() + "culvert-" + std::to_string(ProcessId()) + "/c.sock";

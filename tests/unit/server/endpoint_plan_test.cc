@@ -45,6 +45,7 @@ class EndpointPlanTest : public ::testing::Test {
   absl::StatusOr<ChangePlan> Plan(const std::vector<v1::Object>& objects, Verb verb = Verb::kApply) {
     ChangeSet set;
     set.manager = "api";
+    set.may_name_any_file = true;
     set.is_apply = verb == Verb::kApply;
     for (const v1::Object& object : objects) {
       Change& change = set.changes.emplace_back();
@@ -249,6 +250,7 @@ TEST_F(EndpointPlanTest, TheListenerThatOffersComeThroughIsInUse) {
   Do({TcpListener("l", "127.0.0.1:1"), tunnel, Forward("listener: 'l' reverse: 'web' reverse_listener: 'tunnel'")});
   ChangeSet set;
   set.manager = "api";
+  set.may_name_any_file = true;
   Change& change = set.changes.emplace_back();
   change.verb = Verb::kDelete;
   change.key = {Kind::kListener, "tunnel"};

@@ -49,6 +49,17 @@ TEST(OptionsTest, StateGoesToTheSystemsFolderOrTheUsers) {
   EXPECT_TRUE(std::get<Options>(Parse({"--state-dir", "none"})).state_dirs.empty());
 }
 
+TEST(OptionsTest, FoldersOfCredentialsAreAbsoluteAndNotEverything) {
+  EXPECT_TRUE(std::get<Options>(Parse({})).credentials_dirs.empty());
+  EXPECT_THAT(std::get<Options>(Parse({"--credentials-dir", "/a/b", "--credentials-dir", "/c/"})).credentials_dirs, ElementsAre("/a/b", "/c/"));
+  for (const char* folder : {"", "/", "//", "a", "./a", "/a/../b", "/a//b", "/a/.", "/a/.."}) {
+    const auto parsed = Parse({"--credentials-dir", folder});
+    ASSERT_TRUE(std::holds_alternative<ExitEarly>(parsed)) << folder;
+    EXPECT_EQ(std::get<ExitEarly>(parsed).code, 2);
+    EXPECT_THAT(std::get<ExitEarly>(parsed).text, HasSubstr("--credentials-dir")) << folder;
+  }
+}
+
 TEST(OptionsTest, BadUsageIsExitStatus2AndNamesTheFlag) {
   const std::vector<std::pair<std::vector<const char*>, const char*>> cases = {
       {{"--control", "/tmp/c.sock"}, "--control"},  {{"--control", "unix:"}, "--control"},
@@ -75,11 +86,14 @@ TEST(OptionsTest, HelpAndVersionGoToStandardOutput) {
 TEST(OptionsTest, TheEnvironmentSpeaksWhereNoFlagDoes) {
   setenv("CULVERTD_WORKERS", "7", 1);
   setenv("CULVERTD_CONFIG_DIR", "/from/env", 1);
+  setenv("CULVERTD_CREDENTIALS_DIR", "/creds", 1);
   EXPECT_EQ(std::get<Options>(Parse({})).workers, 7u);
   EXPECT_THAT(std::get<Options>(Parse({})).config_dirs, ElementsAre("/from/env"));
+  EXPECT_THAT(std::get<Options>(Parse({})).credentials_dirs, ElementsAre("/creds"));
   EXPECT_EQ(std::get<Options>(Parse({"--workers", "2"})).workers, 2u);
   unsetenv("CULVERTD_WORKERS");
   unsetenv("CULVERTD_CONFIG_DIR");
+  unsetenv("CULVERTD_CREDENTIALS_DIR");
 }
 
 }  // namespace

@@ -47,6 +47,7 @@ class QuicPlanTest : public ::testing::Test {
   absl::StatusOr<Outcome> Apply(const v1::Object& object) {
     ChangeSet set;
     set.manager = "api";
+    set.may_name_any_file = true;
     set.is_apply = true;
     set.changes.emplace_back().object = object;
     return Await<absl::StatusOr<Outcome>>([&](auto done) { supervisor_->Change(std::move(set), false, done); });
@@ -227,6 +228,7 @@ TEST_F(QuicPlanTest, KcpAndQuicShareThePortsOfUdp) {
   // Only tried: the stand-in for sockets knows addresses, not protocols.
   ChangeSet set;
   set.manager = "api";
+  set.may_name_any_file = true;
   set.is_apply = true;
   set.changes.emplace_back().object = TcpListener("t", "127.0.0.1:4433");
   const auto tried = Await<absl::StatusOr<Outcome>>([&](auto done) { supervisor_->Change(std::move(set), true, done); });
@@ -276,6 +278,7 @@ TEST(QuicRenewalTest, ARenewedCertificateReachesListenersUnderTheSameIdentity) {
   Supervisor supervisor(thread, std::move(options));
   ChangeSet set;
   set.manager = "api";
+  set.may_name_any_file = true;
   set.changes.emplace_back().object = QuicListener("l");
   ASSERT_TRUE(Await<absl::StatusOr<Outcome>>([&](auto done) { supervisor.Change(std::move(set), false, done); }).ok());
   const auto look = [&] {

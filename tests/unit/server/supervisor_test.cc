@@ -30,6 +30,7 @@ class SupervisorTest : public testing::Test {
   absl::StatusOr<Outcome> Submit(std::vector<Change> changes, bool is_apply, bool validate_only = false) {
     ChangeSet set;
     set.manager = "api";
+    set.may_name_any_file = true;
     set.is_apply = is_apply;
     set.changes = std::move(changes);
     return Await<absl::StatusOr<Outcome>>([&](auto done) { supervisor_->Change(std::move(set), validate_only, done); });

@@ -41,6 +41,7 @@ class TlsPlanTest : public ::testing::Test {
   absl::StatusOr<Outcome> Apply(const v1::Object& object) {
     ChangeSet set;
     set.manager = "api";
+    set.may_name_any_file = true;
     set.is_apply = true;
     set.changes.emplace_back().object = object;
     return Await<absl::StatusOr<Outcome>>([&](auto done) { supervisor_->Change(std::move(set), false, done); });
