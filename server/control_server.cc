@@ -22,10 +22,12 @@
 #include "core/io/monotonic_clock.h"
 #include "server/access/call_book.h"
 #include "server/access/standing_calls.h"
+#include "server/access/stock_gate.h"
 #include "server/access/tls_callers.h"
 #include "server/access/unix_door.h"
 #include "server/process.h"
 #include "server/services/access_service.h"
+#include "server/services/audit.h"
 #include "server/services/config_service.h"
 #include "server/services/daemon_service.h"
 #include "server/services/declared_services.h"
@@ -256,9 +258,12 @@ absl::Status ControlServer::OpenTcp(const ControlTcpOptions& options) {
   tls.watch_root_certs();
   tls.watch_identity_key_cert_pairs();
   tls.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  const std::shared_ptr<grpc::ServerCredentials> credentials = grpc::experimental::TlsServerCredentials(tls);
+  credentials->SetAuthMetadataProcessor(std::make_shared<StockGate>(
+      *shared.access, [](const std::string& method, const Caller& caller, const absl::Status& why) { AuditRefusal(method, caller, why); }));
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(options.bind, grpc::experimental::TlsServerCredentials(tls), &port);
+  builder.AddListeningPort(options.bind, credentials, &port);
   SetLimits(shared.quota, builder);
   std::set<std::string> without{kChannelz};
   if (!options.reflection) without.insert(kReflection);

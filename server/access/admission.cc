@@ -8,13 +8,14 @@
 namespace culvert::server {
 namespace {
 
-absl::Status RoleRequired(const google::protobuf::MethodDescriptor& method, const Caller& caller) {
-  const v1::Role needed = RulesOf(method).role();
+// `path`: "culvert.v1.ListenerService/CreateListener".
+absl::Status RoleRequired(const std::string& path, v1::Role needed, const Caller& caller) {
+  const std::string name = path.substr(path.rfind('/') + 1);
   return ErrorBuilder(absl::StatusCode::kPermissionDenied, "ROLE_REQUIRED",
-                      method.name() + " needs the role " + RoleText(needed) + "; " + caller.Name() + " has " + RoleText(caller.role))
+                      name + " needs the role " + RoleText(needed) + "; " + caller.Name() + " has " + RoleText(caller.role))
       .Metadata("required_role", RoleText(needed))
       .Metadata("role", RoleText(caller.role))
-      .Metadata("method", PathOf(method))
+      .Metadata("method", path)
       .Metadata("principal", caller.Name())
       .Build();
 }
@@ -29,7 +30,14 @@ absl::Status JudgeRole(const Caller& caller, const google::protobuf::Descriptor&
   const google::protobuf::MethodDescriptor* method = MethodTaking(request);
   if (method == nullptr) return InternalError("no method takes " + request.full_name());
   if (caller.principals.empty()) return NoClientIdentity();
-  if (!Suffices(caller.role, RulesOf(*method).role())) return RoleRequired(*method, caller);
+  const v1::Role needed = RulesOf(*method).role();
+  if (!Suffices(caller.role, needed)) return RoleRequired(PathOf(*method), needed, caller);
+  return absl::OkStatus();
+}
+
+absl::Status JudgeStockCall(const Caller& caller, const std::string& method) {
+  if (caller.principals.empty()) return NoClientIdentity();
+  if (!Suffices(caller.role, v1::ROLE_VIEWER)) return RoleRequired(method, v1::ROLE_VIEWER, caller);
   return absl::OkStatus();
 }
 

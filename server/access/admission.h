@@ -5,6 +5,8 @@
 
 #include <grpcpp/server_context.h>
 
+#include <string>
+
 #include "absl/status/statusor.h"
 #include "google/protobuf/message.h"
 #include "server/access/caller.h"
@@ -22,5 +24,9 @@ absl::StatusOr<Caller> AdmitTo(const CallerSource& source, const grpc::ServerCon
 
 // Whether the caller may call the method that takes `request`, by what is known of it. Errors: those about who calls, as above.
 absl::Status JudgeRole(const Caller& caller, const google::protobuf::Descriptor& request);
+
+// Whether the caller may call `method` of the services that gRPC brings ("grpc.health.v1.Health/Check"): that takes any role. Errors: as
+// above.
+absl::Status JudgeStockCall(const Caller& caller, const std::string& method);
 
 }  // namespace culvert::server

@@ -31,14 +31,15 @@ Principals PrincipalsOf(const grpc::AuthContext& auth) {
   return is_too_many ? Principals() : principals;
 }
 
-Caller TlsCallers::CallerOf(const grpc::ServerContextBase& call) const {
+Caller CallerFrom(const grpc::AuthContext* auth, const AccessPolicy& policy) {
   Caller caller;
   caller.channel = v1::CONTROL_CHANNEL_TLS;
-  const std::shared_ptr<const grpc::AuthContext> auth = call.auth_context();
   if (auth == nullptr || !auth->IsPeerAuthenticated()) return caller;
   caller.principals = PrincipalsOf(*auth);
-  caller.role = book_.policy()->RoleOf(caller.principals);
+  caller.role = policy.RoleOf(caller.principals);
   return caller;
 }
+
+Caller TlsCallers::CallerOf(const grpc::ServerContextBase& call) const { return CallerFrom(call.auth_context().get(), *book_.policy()); }
 
 }  // namespace culvert::server

@@ -17,6 +17,9 @@ class TlsCallers final : public CallerSource {
   const AccessBook& book_;
 };
 
+// Whom a connection belongs to. nullptr: nobody knows.
+Caller CallerFrom(const grpc::AuthContext* auth, const AccessPolicy& policy);
+
 // "spiffe://a/b" or "uri:...", "dns:...", "ip:...", "email:...", "cn:...", of the properties that gRPC makes of a certificate.
 Principals PrincipalsOf(const grpc::AuthContext& auth);
 

@@ -89,6 +89,17 @@ class RefusalBudget {
   uint64_t left_out_ = 0;
 };
 
+// Whether this one gets a line; says how many did not.
+bool MayTellRefusal() {
+  static auto* const budget = new RefusalBudget;  // for the rest of the process
+  const std::optional<uint64_t> left_out = budget->Take(io::Now());
+  if (!left_out) return false;
+  if (*left_out > 0) {
+    Log(LogLevel::kInfo, "audit", "more calls were refused", {{"event", "audit"}, {"calls", std::to_string(*left_out)}});
+  }
+  return true;
+}
+
 }  // namespace
 
 AuditRecord AuditOf(const Message& request) {
@@ -112,14 +123,16 @@ void WriteAudit(const AuditRecord& record, const Caller& caller, const absl::Sta
   if (record.is_audited) WriteLine(record, caller, result);
 }
 
+void AuditRefusal(const std::string& method, const Caller& caller, const absl::Status& result) {
+  if (!MayTellRefusal()) return;
+  AuditRecord record;
+  record.method = absl::Utf8SafeCHexEscape(method.substr(0, kMaxSubjectBytes));
+  WriteLine(record, caller, result);
+}
+
 void AuditRefusal(const CallerSource& source, const grpc::ServerContextBase& call, const Message& request, const absl::Status& result) {
   if (!absl::IsPermissionDenied(result) && !absl::IsUnauthenticated(result)) return;
-  static auto* const budget = new RefusalBudget;  // for the rest of the process
-  const std::optional<uint64_t> left_out = budget->Take(io::Now());
-  if (!left_out) return;
-  if (*left_out > 0) {
-    Log(LogLevel::kInfo, "audit", "more calls were refused", {{"event", "audit"}, {"calls", std::to_string(*left_out)}});
-  }
+  if (!MayTellRefusal()) return;
   AuditRecord record = AuditOf(request);
   if (const google::protobuf::MethodDescriptor* method = MethodTaking(*request.GetDescriptor())) record.method = PathOf(*method);
   WriteLine(record, source.CallerOf(call), result);

@@ -27,6 +27,9 @@ void WriteAudit(const AuditRecord& record, const Caller& caller, const absl::Sta
 void AuditRefusal(const CallerSource& source, const grpc::ServerContextBase& call, const google::protobuf::Message& request,
                   const absl::Status& result);
 
+// The same of a method that is not ours: nothing is known of its request.
+void AuditRefusal(const std::string& method, const Caller& caller, const absl::Status& result);
+
 // What tells this request from every other, apart from its request id.
 std::string RequestDigest(const google::protobuf::Message& request);
 

@@ -30,7 +30,9 @@ namespace culvert::server {
 class ControlFixture : public testing::Test {
  protected:
   // `policy`: the content of a file; empty: the built-in one for our own user.
-  explicit ControlFixture(const std::string& policy = "", const std::function<void(SupervisorOptions&)>& adjust = {}) : policy_(policy) {
+  explicit ControlFixture(const std::string& policy = "", const std::function<void(SupervisorOptions&)>& adjust = {},
+                          const std::optional<ControlTcpOptions>& tcp = std::nullopt)
+      : policy_(policy) {
     SupervisorOptions options;
     options.workers = {&worker_};
     options.binder = &binder_;
@@ -46,7 +48,7 @@ class ControlFixture : public testing::Test {
     EXPECT_TRUE(PrepareControlSocket(path_).ok());
     auto access = policy.empty() ? std::make_unique<AccessBook>(AccessPolicy::BuiltIn(UserId(), GroupId()))
                                  : *AccessBook::FromFile("policy.yaml", [this](const std::string&) { return Policy(); });
-    auto server = ControlServer::Start({path_, std::nullopt}, std::move(access), *supervisor_, *hub_, tokens_);
+    auto server = ControlServer::Start({path_, tcp}, std::move(access), *supervisor_, *hub_, tokens_);
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     server_->SetServing(true);
