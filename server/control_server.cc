@@ -18,11 +18,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/address.h"
 #include "core/base/log.h"
 #include "core/io/monotonic_clock.h"
 #include "server/access/call_book.h"
 #include "server/access/standing_calls.h"
 #include "server/access/stock_gate.h"
+#include "server/access/tcp_door.h"
 #include "server/access/tls_callers.h"
 #include "server/access/unix_door.h"
 #include "server/process.h"
@@ -46,6 +48,7 @@ constexpr int kMaxStreamsPerConnection = 100;
 constexpr int kMillisecondsPerSecond = 1000;
 constexpr int kMinPingIntervalMs = 10 * kMillisecondsPerSecond;
 constexpr int kMaxPingStrikes = 2;
+constexpr int kUnixHandshakeMs = 10 * kMillisecondsPerSecond;
 constexpr int kTcpIdleMs = 15 * 60 * kMillisecondsPerSecond;
 constexpr int kTcpAgeMs = 60 * 60 * kMillisecondsPerSecond;
 constexpr int kTcpAgeGraceMs = 30 * kMillisecondsPerSecond;
@@ -93,7 +96,8 @@ class Without final : public grpc::ServerBuilderOption {
 constexpr char kReflection[] = "proto_server_reflection";
 constexpr char kChannelz[] = "channelz_service";
 
-void SetLimits(const grpc::ResourceQuota& quota, grpc::ServerBuilder& builder) {
+void SetLimits(const grpc::ResourceQuota& quota, int handshake_ms, grpc::ServerBuilder& builder) {
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, handshake_ms);
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   builder.SetMaxSendMessageSize(kMaxSendBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
@@ -154,6 +158,9 @@ struct ControlServer::Shared {
   const std::shared_ptr<CallBook> calls = std::make_shared<CallBook>();
   StandingCalls standing;
   grpc::ResourceQuota quota{"control"};
+  const OnRefused on_refused = [this](const std::string& who, const std::string& why) {
+    supervisor.RecordEvent(EventType::kWarning, "CallerRefused", "daemon", who + " " + why);
+  };
   std::atomic<SystemTime> shutdown_deadline{SystemTime::min()};  // of rooms that are ended
   std::mutex mutex;
   std::set<grpc::Server*> servers;  // guarded by mutex
@@ -163,7 +170,7 @@ struct ControlServer::Shared {
   std::unique_ptr<TlsCallers> tls_callers;
   std::unique_ptr<Services> tcp_services;
   std::unique_ptr<grpc::Server> tcp_server;
-  int tcp_port = 0;
+  std::unique_ptr<TcpDoor> tcp_door;  // goes before the server
 };
 
 // A server of one caller on the Unix socket.
@@ -173,7 +180,7 @@ class ControlServer::Room final : public CallerRoom {
     grpc::ServerBuilder builder;
     acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
-    SetLimits(shared.quota, builder);
+    SetLimits(shared.quota, kUnixHandshakeMs, builder);
     // Channelz tells of all servers in the process, and so of other callers.
     if (caller.role < v1::ROLE_ADMIN) builder.SetOption(std::make_unique<Without>(std::set<std::string>{kChannelz}));
     services_.Register(builder);
@@ -226,9 +233,7 @@ absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Start(const Option
   Shared& shared = *control->shared_;
   auto door = UnixDoor::Open(
       options.path, shared.access->policy(), [&shared](const Caller& caller) { return std::make_unique<Room>(shared, caller); },
-      [&supervisor](const std::string& who, const std::string& why) {
-        supervisor.RecordEvent(EventType::kWarning, "CallerRefused", "daemon", who + " " + why);
-      });
+      shared.on_refused);
   if (!door.ok()) {
     return absl::FailedPreconditionError(absl::StrCat("--control: cannot listen on unix:", options.path, ": ", std::string(door.status().message())));
   }
@@ -262,9 +267,9 @@ absl::Status ControlServer::OpenTcp(const ControlTcpOptions& options) {
   credentials->SetAuthMetadataProcessor(std::make_shared<StockGate>(
       *shared.access, [](const std::string& method, const Caller& caller, const absl::Status& why) { AuditRefusal(method, caller, why); }));
   grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort(options.bind, credentials, &port);
-  SetLimits(shared.quota, builder);
+  std::shared_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
+  SetLimits(shared.quota, static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(options.handshake_timeout).count()), builder);
   std::set<std::string> without{kChannelz};
   if (!options.reflection) without.insert(kReflection);
   builder.SetOption(std::make_unique<Without>(std::move(without)));
@@ -273,18 +278,28 @@ absl::Status ControlServer::OpenTcp(const ControlTcpOptions& options) {
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, kTcpAgeGraceMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kTcpKeepaliveMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kTcpKeepaliveTimeoutMs);
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   shared.tcp_services->Register(builder);
   shared.tcp_server = builder.BuildAndStart();
-  if (shared.tcp_server == nullptr || port == 0) {
-    return absl::FailedPreconditionError("--control-tcp: cannot listen on " + options.bind);
+  if (shared.tcp_server == nullptr) return absl::FailedPreconditionError("--control-tcp: cannot serve TLS");
+  const absl::StatusOr<SocketAddress> bind = SocketAddress::Parse(options.bind);
+  if (!bind.ok()) return bind.status();
+  absl::StatusOr<std::unique_ptr<TcpDoor>> door = TcpDoor::Open(
+      *bind,
+      [acceptor = std::move(acceptor)](io::FileDescriptor socket) {
+        grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+        parameters.fd = socket.Release();
+        acceptor->HandleNewConnection(&parameters);
+      },
+      shared.on_refused);
+  if (!door.ok()) {
+    return absl::FailedPreconditionError(absl::StrCat("--control-tcp: cannot listen on ", options.bind, ": ", door.status().message()));
   }
-  shared.tcp_port = port;
+  shared.tcp_door = *std::move(door);
   shared.Add(*shared.tcp_server);
   return absl::OkStatus();
 }
 
-int ControlServer::tcp_port() const { return shared_->tcp_port; }
+int ControlServer::tcp_port() const { return shared_->tcp_door != nullptr ? shared_->tcp_door->port() : 0; }
 
 void ControlServer::SetServing(bool is_serving) {
   const std::lock_guard lock(shared_->mutex);
@@ -295,6 +310,7 @@ void ControlServer::SetServing(bool is_serving) {
 void ControlServer::Shutdown(Duration grace) {
   Shared& shared = *shared_;
   shared.shutdown_deadline = std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::microseconds>(grace);
+  if (shared.tcp_door != nullptr) shared.tcp_door->Close();
   if (shared.tcp_server != nullptr) {
     shared.Remove(*shared.tcp_server);
     shared.tcp_server->Shutdown(shared.shutdown_deadline.load());

@@ -1,12 +1,14 @@
 // ControlServer: the gRPC servers of the control API: on the Unix socket one for every caller who is there (unix_door.h), and, when it
 // is asked for, one for TCP with mutual TLS. All have the same services, health and reflection.
 // Limits (reliability.md T53): messages in 4 MiB and out 16 MiB, metadata 16 KiB, 100 streams a connection, 64 MiB of buffers for all
-// of them together, pings at least 10 s apart; over TCP a connection lives an hour, and 15 minutes without a call.
+// of them together, pings at least 10 s apart, 10 s to shake hands; over TCP a connection lives an hour, and 15 minutes without a call.
+// How many connections there may be the doors say.
 // Thread: main's.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +28,7 @@ struct ControlTcpOptions {
   std::string private_key_file;
   std::string trust_file;  // vouches for clients
   bool reflection = false;
+  Duration handshake_timeout = std::chrono::seconds(10);  // of TLS, and then of HTTP/2
 };
 
 class ControlServer {

@@ -64,6 +64,9 @@ class TcpSocket {
   // Closes with a reset: the peer sees an error, not an end. What was written may be lost.
   void Reset();
 
+  // The connection becomes the caller's.
+  [[nodiscard]] FileDescriptor Release() { return std::move(fd_); }
+
   [[nodiscard]] bool is_open() const { return fd_.is_open(); }
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] SocketAddress local_address() const;
