@@ -187,7 +187,11 @@ class ControlServer::Room final : public CallerRoom {
     server_ = builder.BuildAndStart();
     if (server_ != nullptr) shared_.Add(*server_);
   }
-  ~Room() override { End(shared_.shutdown_deadline); }
+  ~Room() override {
+    if (server_ == nullptr) return;
+    shared_.Remove(*server_);
+    server_->Shutdown(shared_.shutdown_deadline.load());
+  }
 
   bool Enter(io::FileDescriptor socket) override {
     if (server_ == nullptr) return false;
@@ -196,16 +200,8 @@ class ControlServer::Room final : public CallerRoom {
     acceptor_->HandleNewConnection(&parameters);
     return true;
   }
-  void Empty() override { End(SystemTime::min()); }
 
  private:
-  void End(SystemTime deadline) {
-    if (server_ == nullptr) return;
-    shared_.Remove(*server_);
-    server_->Shutdown(deadline);
-    server_ = nullptr;
-  }
-
   Shared& shared_;
   const FixedCaller caller_;
   Services services_;

@@ -64,4 +64,6 @@ std::optional<UnixListenSocket::Accepted> UnixListenSocket::Accept(bool& is_out_
   return Accepted{std::move(socket), *std::move(peer)};
 }
 
+void Disconnect(const FileDescriptor& connection) { ::shutdown(connection.get(), SHUT_RDWR); }
+
 }  // namespace culvert::io

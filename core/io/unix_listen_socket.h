@@ -40,4 +40,7 @@ class UnixListenSocket {
   FileDescriptor socket_;
 };
 
+// Nothing passes any more, in either direction, through any descriptor of the connection.
+void Disconnect(const FileDescriptor& connection);
+
 }  // namespace culvert::io

@@ -17,6 +17,7 @@
 #include "core/base/time.h"
 #include "core/io/mailbox.h"
 #include "core/io/reactor.h"
+#include "core/io/unix_listen_socket.h"
 
 namespace culvert::server {
 
@@ -67,6 +68,8 @@ class DoorLoop : private io::IoHandler {
   Guest* LetIn(const io::FileDescriptor& socket, std::unique_ptr<Guest> guest);
   // As if its connection had ended.
   static void SendAway(Guest& guest) { guest.has_ended_ = true; }
+  // Ends its connection, whoever serves it.
+  static void Disconnect(Guest& guest) { io::Disconnect(guest.second_); }
   const std::vector<std::unique_ptr<Guest>>& guests() const { return guests_; }
   // Coming again and again costs who is refused nothing: it is told a few times a second.
   void Refuse(const std::string& who, const char* why);
