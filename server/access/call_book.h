@@ -45,12 +45,19 @@ class CallBook {
   static constexpr size_t kMaxAnswers = 4096;
   static constexpr size_t kMaxAnswerBytes = 16 << 20;  // of all of them
   static constexpr size_t kMaxOneAnswerBytes = 1 << 20;
+  // Of one caller: beyond, the oldest of its own are forgotten, so that nobody pushes out what others may still ask for.
+  static constexpr size_t kMaxAnswersOfOneCaller = kMaxAnswers / 4;
+  static constexpr size_t kMaxAnswerBytesOfOneCaller = kMaxAnswerBytes / 4;
 
   CallBook() = default;
   CallBook(const CallBook&) = delete;
   CallBook& operator=(const CallBook&) = delete;
 
-  void Add(std::shared_ptr<PendingCall> call);
+  // Of one caller: half of the changes that may wait (supervisor.h), so that there is room for another's.
+  static constexpr size_t kMaxPendingOfOneCaller = 128;
+
+  // False, and no effect: the caller has too many under way.
+  [[nodiscard]] bool Add(std::shared_ptr<PendingCall> call, const std::string& principal);
   void Remove(const std::shared_ptr<PendingCall>& call);
   // Answers what is late with DEADLINE_EXCEEDED. Called every second or so.
   void Expire(TimePoint now);
@@ -87,12 +94,26 @@ class CallBook {
   using Answers = std::list<Answer>;
   void Forget(Answers::iterator at);
   void Trim(TimePoint now);
+  void TrimShare(const std::string& principal);
 
   mutable std::mutex mutex_;
-  std::map<PendingCall*, std::shared_ptr<PendingCall>> calls_;  // guarded by mutex_, like all below
+  struct Pending {
+    std::shared_ptr<PendingCall> call;
+    std::string principal;
+  };
+  using Calls = std::map<PendingCall*, Pending>;
+  Calls::iterator Drop(Calls::iterator at);
+
+  Calls calls_;  // guarded by mutex_, like all below
+  std::map<std::string, size_t> pending_of_;                    // by principal; none with 0
   Answers answers_;                                             // in the order of their beginning
   std::map<RequestKey, Answers::iterator> by_key_;
   size_t answer_bytes_ = 0;
+  struct Share {
+    size_t answers = 0;
+    size_t bytes = 0;
+  };
+  std::map<std::string, Share> shares_;  // by principal; none with 0 answers
 };
 
 }  // namespace culvert::server

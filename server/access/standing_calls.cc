@@ -3,16 +3,34 @@
 #include <utility>
 #include <vector>
 
+#include "culvert/v1/dialer.pb.h"
 #include "server/access/admission.h"
+#include "server/access/methods.h"
+#include "server/error_builder.h"
 
 namespace culvert::server {
+
+size_t StandingCalls::MostOfOneCaller(const google::protobuf::Descriptor& request) {
+  // A quarter of what there is for all (stats_hub.h, event_hub.h, watch_hub.h), half of it where that is little (supervisor.h); of
+  // Connect half of what one worker takes (data_plane_flows.cc), as one program may well carry most of them.
+  constexpr size_t kReaders = 8;
+  constexpr size_t kConnects = 128;
+  return &request == v1::ConnectRequest::descriptor() ? kConnects : kReaders;
+}
 
 absl::StatusOr<std::unique_ptr<StandingCalls::Ticket>> StandingCalls::Enter(const CallerSource& source, const grpc::ServerContextBase& call,
                                                                             const google::protobuf::Descriptor& request, Revoke revoke) {
   std::unique_ptr<Ticket> ticket;
   {
     const std::lock_guard lock(mutex_);
-    ticket = std::make_unique<Ticket>(*this, all_.insert(all_.end(), {source.CallerOf(call), &request, std::move(revoke)}));
+    Standing one{source.CallerOf(call), &request, std::move(revoke)};
+    size_t& count = counts_[ShareOf(one)];
+    if (const size_t most = MostOfOneCaller(request); count >= most) {
+      const google::protobuf::MethodDescriptor* method = MethodTaking(request);
+      return LimitExceeded((method != nullptr ? method->name() : request.name()) + " streams of one caller", most);
+    }
+    ++count;
+    ticket = std::make_unique<Ticket>(*this, all_.insert(all_.end(), std::move(one)));
   }
   if (absl::Status status = AdmitTo(source, call, request).status(); !status.ok()) return status;
   return ticket;
@@ -34,6 +52,7 @@ void StandingCalls::LookAgain(const AccessPolicy& policy) {
 StandingCalls::Ticket::~Ticket() {
   Standing gone;  // what it holds ends without the lock
   const std::lock_guard lock(book_.mutex_);
+  if (const auto count = book_.counts_.find(ShareOf(*at_)); --count->second == 0) book_.counts_.erase(count);
   gone = std::move(*at_);
   book_.all_.erase(at_);
 }

@@ -75,8 +75,11 @@ class UnaryCall {
     if (!unary.FindAnswer(*request, reactor)) return reactor;
     state.pending = std::make_shared<PendingCall>(io::Now() + CallBook::kCallTimeout + DrainTimeoutOf(*request),
                                                   [reactor](absl::Status status) { reactor->Finish(ToGrpcStatus(status)); });
-    state.book->Add(state.pending);
-    handler(unary);
+    if (state.book->Add(state.pending, state.caller.Name())) {
+      handler(unary);
+    } else {
+      unary.Answer(LimitExceeded("calls of one caller under way", CallBook::kMaxPendingOfOneCaller));
+    }
     return reactor;
   }
 

@@ -177,7 +177,7 @@ TEST(CallBook, WhatIsLateIsAnsweredOnce) {
   CallBook book;
   std::vector<absl::Status> answers;
   const auto call = std::make_shared<PendingCall>(kStart + seconds(30), [&](absl::Status status) { answers.push_back(std::move(status)); });
-  book.Add(call);
+  ASSERT_TRUE(book.Add(call, "uid:1"));
   book.Expire(kStart + seconds(29));
   EXPECT_TRUE(answers.empty());
   book.Expire(kStart + seconds(30));
@@ -194,7 +194,7 @@ TEST(CallBook, WhatWasAnsweredIsNotLate) {
   CallBook book;
   int answers = 0;
   const auto call = std::make_shared<PendingCall>(kStart, [&](const absl::Status&) { ++answers; });
-  book.Add(call);
+  ASSERT_TRUE(book.Add(call, "uid:1"));
   ASSERT_TRUE(call->Claim());
   book.Expire(kStart + seconds(1));
   EXPECT_EQ(answers, 0) << "its handler has the word";
@@ -225,11 +225,11 @@ TEST(CallBook, WhatFailedMayBeTriedAgain) {
 TEST(CallBook, ForgetsTheOldestWhenThereAreTooMany) {
   CallBook book;
   for (size_t i = 0; i <= CallBook::kMaxAnswers; ++i) {
-    const CallBook::RequestKey key{"uid:1", std::to_string(i)};
+    const CallBook::RequestKey key{"uid:" + std::to_string(i % 5), std::to_string(i)};  // of several: none has more than its share
     ASSERT_EQ(book.Begin(key, "d", kStart).standing, CallBook::Standing::kNew);
     book.End(key, "x", kStart);
   }
-  EXPECT_EQ(book.Begin({"uid:1", "0"}, "d", kStart).standing, CallBook::Standing::kNew);
+  EXPECT_EQ(book.Begin({"uid:0", "0"}, "d", kStart).standing, CallBook::Standing::kNew);
   EXPECT_EQ(book.Begin({"uid:1", "4096"}, "d", kStart).standing, CallBook::Standing::kAnswered);
 
   // And when they are too large.
@@ -238,12 +238,50 @@ TEST(CallBook, ForgetsTheOldestWhenThereAreTooMany) {
   const size_t fit = CallBook::kMaxAnswerBytes / answer.size();
   ASSERT_EQ(large.Begin({"u", "under way"}, "d", kStart).standing, CallBook::Standing::kNew);
   for (size_t i = 0; i <= fit; ++i) {
-    ASSERT_EQ(large.Begin({"u", std::to_string(i)}, "d", kStart).standing, CallBook::Standing::kNew);
-    large.End({"u", std::to_string(i)}, answer, kStart);
+    const CallBook::RequestKey key{"u" + std::to_string(i % 5), std::to_string(i)};
+    ASSERT_EQ(large.Begin(key, "d", kStart).standing, CallBook::Standing::kNew);
+    large.End(key, answer, kStart);
   }
-  EXPECT_EQ(large.Begin({"u", "0"}, "d", kStart).standing, CallBook::Standing::kNew);
-  EXPECT_EQ(large.Begin({"u", "1"}, "d", kStart).standing, CallBook::Standing::kAnswered);
+  EXPECT_EQ(large.Begin({"u0", "0"}, "d", kStart).standing, CallBook::Standing::kNew);
+  EXPECT_EQ(large.Begin({"u1", "1"}, "d", kStart).standing, CallBook::Standing::kAnswered);
   EXPECT_EQ(large.Begin({"u", "under way"}, "d", kStart).standing, CallBook::Standing::kUnderWay) << "never while it is being done";
+}
+
+TEST(CallBook, OneCallerPushesOutItsOwnAnswersOnly) {
+  CallBook book;
+  const auto answer = [&book](const std::string& who, const std::string& id, const std::string& text) {
+    ASSERT_EQ(book.Begin({who, id}, "d", kStart).standing, CallBook::Standing::kNew);
+    book.End({who, id}, text, kStart);
+  };
+  answer("quiet", "0", "x");
+  for (size_t i = 0; i <= CallBook::kMaxAnswersOfOneCaller; ++i) answer("busy", std::to_string(i), "x");
+  EXPECT_EQ(book.Begin({"quiet", "0"}, "d", kStart).standing, CallBook::Standing::kAnswered);
+  EXPECT_EQ(book.Begin({"busy", "1"}, "d", kStart).standing, CallBook::Standing::kAnswered);
+  EXPECT_EQ(book.Begin({"busy", "0"}, "d", kStart).standing, CallBook::Standing::kNew) << "the oldest of its own";
+  // The same by their size.
+  const std::string large(CallBook::kMaxOneAnswerBytes, 'x');
+  for (size_t i = 0; i < 2 * CallBook::kMaxAnswerBytes / large.size(); ++i) answer("large", std::to_string(i), large);
+  EXPECT_EQ(book.Begin({"quiet", "0"}, "d", kStart).standing, CallBook::Standing::kAnswered);
+  EXPECT_EQ(book.Begin({"busy", "2"}, "d", kStart).standing, CallBook::Standing::kAnswered);
+}
+
+TEST(CallBook, OneCallerHasSoManyCallsUnderWay) {
+  CallBook book;
+  std::vector<std::shared_ptr<PendingCall>> calls;
+  const auto add = [&](const std::string& who) {
+    calls.push_back(std::make_shared<PendingCall>(kStart + seconds(30), [](const absl::Status&) {}));
+    return book.Add(calls.back(), who);
+  };
+  for (size_t i = 0; i < CallBook::kMaxPendingOfOneCaller; ++i) ASSERT_TRUE(add("uid:1"));
+  EXPECT_FALSE(add("uid:1"));
+  book.Remove(calls.back());  // of the one that was refused: nothing
+  EXPECT_FALSE(add("uid:1"));
+  EXPECT_TRUE(add("uid:2"));
+  book.Remove(calls.front());
+  EXPECT_TRUE(add("uid:1"));
+  EXPECT_FALSE(add("uid:1"));
+  book.Expire(kStart + seconds(30));
+  EXPECT_TRUE(add("uid:1"));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "server/access/standing_calls.h"
 #include "tests/unit/server/control_fixture.h"
 
 namespace culvert::server {
@@ -218,7 +219,7 @@ TEST_F(ControlServerTest, WatchStatsChecksItsIntervalAndLimitsItsReaders) {
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
   std::vector<std::unique_ptr<grpc::ClientReader<v1::WatchStatsResponse>>> readers;
   v1::WatchStatsResponse frame;
-  for (size_t i = 0; i < StatsHub::kMaxWatchers; ++i) {
+  for (size_t i = 0; i < StandingCalls::MostOfOneCaller(*v1::WatchStatsRequest::descriptor()); ++i) {
     contexts.push_back(std::make_unique<grpc::ClientContext>());
     readers.push_back(Observe()->WatchStats(contexts.back().get(), v1::WatchStatsRequest()));
     ASSERT_TRUE(readers.back()->Read(&frame));
@@ -240,6 +241,27 @@ TEST_F(ControlServerTest, WatchStatsChecksItsIntervalAndLimitsItsReaders) {
     context.TryCancel();
   }
   EXPECT_TRUE(is_let_in);
+}
+
+// Who only wants what there is counts too, as long as it does not read it.
+TEST_F(ControlServerTest, ReadersOfEventsAreLimitedWhetherTheyFollowOrNot) {
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReader<v1::ListEventsResponse>>> readers;
+  v1::CreateListenerResponse created;
+  ASSERT_TRUE(Create(TcpListener("in", "127.0.0.1:1"), &created).ok());
+  v1::ListEventsRequest request;
+  request.set_follow(true);
+  v1::ListEventsResponse response;
+  for (size_t i = 0; i < StandingCalls::MostOfOneCaller(*v1::ListEventsRequest::descriptor()); ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    readers.push_back(Observe()->ListEvents(contexts.back().get(), request));
+    ASSERT_TRUE(readers.back()->Read(&response));
+  }
+  request.set_follow(false);
+  grpc::ClientContext context;
+  const auto refused = Observe()->ListEvents(&context, request);
+  EXPECT_FALSE(refused->Read(&response));
+  EXPECT_EQ(ReasonIn(refused->Finish()), "LIMIT_EXCEEDED");
 }
 
 TEST_F(ControlServerTest, ListEventsGivesWhatHappenedAndGoesOn) {

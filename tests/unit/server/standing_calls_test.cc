@@ -72,6 +72,30 @@ TEST_F(StandingCallsTest, TheDoorOfTheUnixSocketLooksAfterItsOwn) {
   EXPECT_THAT(revoked_, IsEmpty());
 }
 
+TEST_F(StandingCallsTest, OneCallerHasAShareOfEachMethod) {
+  const Caller a = CallerWith(v1::ROLE_OPERATOR, "dns:a");
+  const size_t most = StandingCalls::MostOfOneCaller(*v1::WatchRequest::descriptor());
+  std::vector<Ticket> tickets;
+  for (size_t i = 0; i < most; ++i) {
+    auto ticket = Enter("a", a);
+    ASSERT_TRUE(ticket.ok()) << ticket.status();
+    tickets.push_back(*std::move(ticket));
+  }
+  const absl::Status refused = Enter("a", a).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ReasonOf(refused), "LIMIT_EXCEEDED");
+  EXPECT_EQ(DetailOf<google::rpc::QuotaFailure>(refused).violations_size(), 1);
+  EXPECT_TRUE(Enter("a", a, *v1::WatchStatsRequest::descriptor()).ok()) << "another method";
+  EXPECT_TRUE(Enter("b", CallerWith(v1::ROLE_OPERATOR, "dns:b")).ok()) << "another caller";
+  tickets.pop_back();
+  EXPECT_TRUE(Enter("a", a).ok()) << "what ends makes room";
+  // Who has another role in the meantime is the same caller all the same.
+  book_.LookAgain(Policy("{role: VIEWER, principals: ['dns:a']}"));
+  tickets.clear();
+  for (size_t i = 0; i < most; ++i) tickets.push_back(*Enter("a", a));
+  EXPECT_FALSE(Enter("a", a).ok());
+}
+
 // A stream that ends while it is revoked leaves the book from inside.
 TEST_F(StandingCallsTest, RevokingMayEndTheStream) {
   Ticket ticket;

@@ -2,6 +2,7 @@
 #include <future>
 #include <thread>
 
+#include "server/access/standing_calls.h"
 #include "tests/unit/server/control_fixture.h"
 
 namespace culvert::server {
@@ -221,7 +222,7 @@ TEST_F(WatchApiTest, AWatchThatNobodyReadsDelaysNothingEither) {
 
 TEST_F(WatchApiTest, WatchesAreLimited) {
   std::vector<std::unique_ptr<Watcher>> watchers;
-  for (size_t i = 0; i < WatchHub::kMaxReaders; ++i) {
+  for (size_t i = 0; i < StandingCalls::MostOfOneCaller(*v1::WatchRequest::descriptor()); ++i) {
     watchers.push_back(std::make_unique<Watcher>(channel_, v1::WatchRequest()));
     watchers.back()->UntilSnapshot();
   }
