@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_format.h"
 #include "core/base/log.h"
 #include "core/crypto/sha256.h"
 #include "core/io/monotonic_clock.h"
@@ -52,7 +53,6 @@ std::string Digest(const std::string& bytes, size_t shown) {
 }
 
 void WriteLine(const AuditRecord& record, const Caller& caller, const absl::Status& result) {
-  const std::string outcome = result.ok() ? "ok" : ReasonOf(result);
   Log(LogLevel::kInfo, "audit", record.method,
       {{"event", "audit"},
        {"principal", caller.Name()},
@@ -60,7 +60,7 @@ void WriteLine(const AuditRecord& record, const Caller& caller, const absl::Stat
        {"subject", record.subject},
        {"trial", record.is_trial ? "true" : "false"},
        {"request", record.digest},
-       {"result", outcome}});
+       {"result", OutcomeText(result)}});
 }
 
 // Calls that are refused cost who makes them nothing, so they are not to fill the log: a few a second, and how many more there were.
@@ -102,13 +102,24 @@ bool MayTellRefusal() {
 
 }  // namespace
 
+std::string OutcomeText(const absl::Status& status) {
+  if (status.ok()) return "ok";
+  std::string reason = ReasonOf(status);
+  return reason.empty() ? absl::StatusCodeToString(status.code()) : reason;
+}
+
+std::string SubjectText(const std::string& text) { return absl::Utf8SafeCHexEscape(text.substr(0, kMaxSubjectBytes)); }
+
 AuditRecord AuditOf(const Message& request) {
-  AuditRecord record;
   const google::protobuf::MethodDescriptor* method = MethodTaking(*request.GetDescriptor());
-  if (method == nullptr || !RulesOf(*method).audited()) return record;
+  return method != nullptr && RulesOf(*method).audited() ? DescribeRequest(request) : AuditRecord();
+}
+
+AuditRecord DescribeRequest(const Message& request) {
+  AuditRecord record;
   record.is_audited = true;
-  record.method = PathOf(*method);
-  record.subject = absl::Utf8SafeCHexEscape(SubjectOf(request).substr(0, kMaxSubjectBytes));
+  if (const google::protobuf::MethodDescriptor* method = MethodTaking(*request.GetDescriptor())) record.method = PathOf(*method);
+  record.subject = SubjectText(SubjectOf(request));
   const FieldDescriptor* trial = request.GetDescriptor()->FindFieldByName("validate_only");
   record.is_trial = trial != nullptr && request.GetReflection()->GetBool(request, trial);
   // Of what is no secret: a digest of a short secret is a way to guess it.
@@ -121,6 +132,21 @@ AuditRecord AuditOf(const Message& request) {
 
 void WriteAudit(const AuditRecord& record, const Caller& caller, const absl::Status& result) {
   if (record.is_audited) WriteLine(record, caller, result);
+}
+
+void WriteAuditEnd(const AuditRecord& record, const Caller& caller, const std::string& outcome, const AuditEnd& end) {
+  if (!record.is_audited) return;
+  const auto text = [](const std::optional<uint64_t>& bytes) { return bytes ? std::to_string(*bytes) : ""; };
+  Log(LogLevel::kInfo, "audit", record.method + " ended",
+      {{"event", "audit"},
+       {"principal", caller.Name()},
+       {"role", RoleText(caller.role)},
+       {"subject", record.subject},
+       {"request", record.digest},
+       {"elapsed", absl::StrFormat("%.3fs", std::chrono::duration<double>(end.elapsed).count())},
+       {"bytes_from_caller", text(end.bytes_from_caller)},
+       {"bytes_to_caller", text(end.bytes_to_caller)},
+       {"result", outcome}});
 }
 
 void AuditRefusal(const std::string& method, const Caller& caller, const absl::Status& result) {

@@ -5,10 +5,12 @@
 // writes the next one once the last is on its way, and finishes once.
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "core/dispatch/destination.h"
 #include "core/frontdoor/text.h"
+#include "core/io/monotonic_clock.h"
 #include "server/access/admission.h"
 #include "server/access/standing_calls.h"
 #include "server/error_builder.h"
@@ -99,6 +101,13 @@ class ConnectCall final : public grpc::ServerBidiReactor<v1::ConnectRequest, v1:
   void OnDone() override {
     channel_->CallerAbort();
     standing_ = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      if (is_begun_) {
+        WriteAuditEnd(audit_, caller_, outcome_,
+                      {.elapsed = io::Now() - began_at_, .bytes_from_caller = bytes_from_caller_, .bytes_to_caller = bytes_to_caller_});
+      }
+    }
     const std::shared_ptr<ConnectCall> last = std::move(self_);  // the object may end with this line
   }
 
@@ -147,6 +156,7 @@ class ConnectCall final : public grpc::ServerBidiReactor<v1::ConnectRequest, v1:
           return true;
         }
         if (!channel_->CallerMaySend()) return channel_->outcome().has_value();
+        bytes_from_caller_ += request_.data().size();
         channel_->CallerSend(std::move(*request_.mutable_data()));
         return true;
       case v1::ConnectRequest::kFinish:
@@ -180,9 +190,10 @@ class ConnectCall final : public grpc::ServerBidiReactor<v1::ConnectRequest, v1:
       request.destination = *std::move(destination);
     }
     is_begun_ = true;
-    AuditRecord audit = AuditOf(request_);
-    audit.subject = "dialer/" + request.dialer + (request.destination.host.empty() ? "" : " to " + request.destination.ToString());
-    WriteAudit(audit, caller_, absl::OkStatus());
+    began_at_ = io::Now();
+    audit_ = AuditOf(request_);
+    audit_.subject = SubjectText("dialer/" + request.dialer + (request.destination.host.empty() ? "" : " to " + request.destination.ToString()));
+    WriteAudit(audit_, caller_, absl::OkStatus());
     supervisor_.Connect(std::move(request), channel_, [weak = weak_from_this()](const absl::Status& status) {
       const auto call = weak.lock();
       if (call == nullptr || status.ok()) return;
@@ -205,6 +216,7 @@ class ConnectCall final : public grpc::ServerBidiReactor<v1::ConnectRequest, v1:
     }
     std::string data;
     if (channel_->CallerReceive(data)) {
+      bytes_to_caller_ += data.size();
       response_.set_data(std::move(data));
       return true;
     }
@@ -227,6 +239,7 @@ class ConnectCall final : public grpc::ServerBidiReactor<v1::ConnectRequest, v1:
     }
     if (!status || again_) return;
     finished_ = true;
+    outcome_ = OutcomeText(*status);
     lock.unlock();
     channel_->CallerAbort();
     Finish(ToGrpcStatus(*status));
@@ -241,6 +254,11 @@ class ConnectCall final : public grpc::ServerBidiReactor<v1::ConnectRequest, v1:
   v1::ConnectRequest request_;    // belongs to gRPC while reading_
   v1::ConnectResponse response_;  // belongs to gRPC while writing_
   std::optional<absl::Status> error_;
+  AuditRecord audit_;  // of what has begun
+  TimePoint began_at_{};
+  uint64_t bytes_from_caller_ = 0;
+  uint64_t bytes_to_caller_ = 0;
+  std::string outcome_ = "CANCELLED";  // until there is another
   bool is_begun_ = false;
   bool is_udp_ = false;
   bool has_request_ = false;

@@ -1,10 +1,14 @@
 // DialerService.ProbeDialer: the steps of a probe as they happen.
 #include <deque>
 #include <mutex>
+#include <string>
+#include <utility>
 
 #include <google/protobuf/util/time_util.h>
 
+#include "core/io/monotonic_clock.h"
 #include "server/access/admission.h"
+#include "server/services/audit.h"
 #include "server/services/declared_services.h"
 #include "server/services/stream_reactor.h"
 #include "server/stats_proto.h"
@@ -24,15 +28,36 @@ v1::ProbeDialerResponse::Phase ToProto(ProbeStep::Phase phase) {
   return v1::ProbeDialerResponse::PHASE_UNSPECIFIED;
 }
 
+std::string SubjectOf(const v1::ProbeDialerRequest& request) {
+  if (!request.has_spec()) return "dialer/" + StripCollection(request.name(), KindInfo(Kind::kDialer).collection);
+  std::string targets;
+  for (const std::string& target : request.spec().targets()) targets += (targets.empty() ? "settings for " : ",") + target;
+  return targets;
+}
+
 // The queue is bounded by the request: attempts (at most 100) times targets (at most 64) times four phases.
 class ProbeStream final : public WriteStream<v1::ProbeDialerResponse> {
  public:
+  // From now on its end is written down.
+  void Begin(const v1::ProbeDialerRequest& request, Caller caller) {
+    audit_ = DescribeRequest(request);
+    audit_.subject = SubjectText(SubjectOf(request));
+    caller_ = std::move(caller);
+    began_at_ = io::Now();
+  }
   void OnStep(const absl::StatusOr<ProbeStep>& step) {
-    if (!step.ok()) return End(step.status(), /*discard=*/false);
+    if (!step.ok()) {
+      {
+        const std::lock_guard lock(mutex_);
+        outcome_ = OutcomeText(step.status());
+      }
+      return End(step.status(), /*discard=*/false);
+    }
     const bool is_last = step->last;
     {
       const std::lock_guard lock(mutex_);
       if (!is_gone_) steps_.push_back(*step);
+      if (is_last) outcome_ = step->error_reason.empty() ? "ok" : step->error_reason;
     }
     if (is_last) {
       End(absl::OkStatus(), /*discard=*/false);
@@ -64,11 +89,16 @@ class ProbeStream final : public WriteStream<v1::ProbeDialerResponse> {
     const std::lock_guard lock(mutex_);
     is_gone_ = true;
     steps_.clear();
+    WriteAuditEnd(audit_, caller_, outcome_, {.elapsed = io::Now() - began_at_});
   }
 
+  AuditRecord audit_;  // constant once it has begun, like the next two
+  Caller caller_;
+  TimePoint began_at_{};
   std::mutex mutex_;
-  std::deque<ProbeStep> steps_;  // guarded by mutex_
-  bool is_gone_ = false;         // guarded by mutex_
+  std::deque<ProbeStep> steps_;          // guarded by mutex_, like all below
+  std::string outcome_ = "CANCELLED";  // until there is another
+  bool is_gone_ = false;
 };
 
 }  // namespace
@@ -97,6 +127,7 @@ grpc::ServerWriteReactor<v1::ProbeDialerResponse>* DialerService::ProbeDialer(Ca
   if (request->has_name()) subject.name = StripCollection(request->name(), KindInfo(Kind::kDialer).collection);
   if (request->has_spec()) subject.spec = request->spec();
   subject.may_name_any_file = caller->MayNameAnyFile();
+  stream->Begin(*request, *caller);
   Duration timeout(google::protobuf::util::TimeUtil::DurationToNanoseconds(request->timeout()));
   if (timeout <= Duration::zero()) timeout = kDefaultTimeout;
   const uint32_t attempts = request->count() == 0 ? 1 : request->count();

@@ -1,6 +1,8 @@
 // Stand-ins for workers and sockets: they do at once, on the caller's thread, what they are told, and remember it.
 #pragma once
 
+#include <atomic>
+#include <functional>
 #include <future>
 #include <map>
 #include <memory>
@@ -71,20 +73,24 @@ class FakeWorker final : public WorkerControl {
     done(std::erase_if(udp_flows, [&](const UdpFlowSnapshot& flow) { return flow.id == id; }) > 0);
     return true;
   }
-  // Nobody is there.
+  // Nobody is there, unless `on_connect` is.
   bool Connect(ConnectRequest request, std::shared_ptr<ConnectChannel> channel) override {
     connects.push_back(std::move(request));
+    if (on_connect) return on_connect(channel), true;
     channel->End({.reason = "CONNECT_REFUSED", .message = "nobody there"});
     return true;
   }
   std::vector<ConnectRequest> connects;
+  std::function<void(const std::shared_ptr<ConnectChannel>&)> on_connect;
   std::vector<StreamSnapshot> streams;
   std::vector<UdpFlowSnapshot> udp_flows;
   bool CloseSession(std::string id, bool, std::function<void(bool)> done) override {
     done(std::erase_if(sessions, [&](const SessionSnapshot& session) { return session.id == id; }) > 0);
     return true;
   }
+  std::atomic<int> probes{0};
   bool Probe(ProbeRequest request, std::function<void(ProbeStep)> on_step) override {
+    ++probes;
     if (is_silent) return true;
     ProbeStep step;
     step.attempt = 1;
