@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "server/validate.h"
 
 namespace culvert::server {
@@ -13,12 +11,29 @@ bool IsPlainPart(std::string_view part) {
   return !part.empty() && part != "." && part != ".." && part.find('\0') == std::string_view::npos;
 }
 
-// "/a/b" and such, where every part is a name.
-bool IsPlain(std::string_view path) {
-  if (!path.starts_with('/')) return false;
-  const std::vector<std::string_view> parts = absl::StrSplit(path.substr(1), '/');
-  return std::ranges::all_of(parts, IsPlainPart);
+// What stands between slashes, empty parts included.
+std::vector<std::string_view> Split(std::string_view path) {
+  std::vector<std::string_view> parts;
+  while (true) {
+    const size_t slash = path.find('/');
+    parts.push_back(path.substr(0, slash));
+    if (slash == std::string_view::npos) return parts;
+    path.remove_prefix(slash + 1);
+  }
 }
+
+template <typename Parts>
+std::string Join(const Parts& parts, std::string_view between) {
+  std::string text;
+  for (const std::string_view part : parts) {
+    if (!text.empty()) text += between;
+    text += part;
+  }
+  return text;
+}
+
+// "/a/b" and such, where every part is a name.
+bool IsPlain(std::string_view path) { return path.starts_with('/') && std::ranges::all_of(Split(path.substr(1)), IsPlainPart); }
 
 bool IsBelow(std::string_view path, std::string_view folder) {
   return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
@@ -26,8 +41,8 @@ bool IsBelow(std::string_view path, std::string_view folder) {
 
 // Without empty parts and '.', which change nothing.
 std::vector<std::string_view> PartsOf(std::string_view path) {
-  std::vector<std::string_view> parts = absl::StrSplit(path, '/', absl::SkipEmpty());
-  std::erase(parts, ".");
+  std::vector<std::string_view> parts = Split(path);
+  std::erase_if(parts, [](std::string_view part) { return part.empty() || part == "."; });
   return parts;
 }
 
@@ -52,7 +67,7 @@ std::string CredentialFolders::FaultOf(std::string_view path) const {
   if (is_below && IsPlain(path)) return "";
   const std::string shown = QuotedValue(std::string(path));
   if (folders_.empty()) return shown + " may be named by an admin only: the daemon has no --credentials-dir for files that others may name";
-  return shown + " is no path below " + absl::StrJoin(folders_, " or ") + " without '.', '..' and empty parts: an admin may name other files";
+  return shown + " is no path below " + Join(folders_, " or ") + " without '.', '..' and empty parts: an admin may name other files";
 }
 
 std::optional<CredentialFolders::Place> CredentialFolders::PlaceOf(std::string_view path) const {
@@ -61,10 +76,10 @@ std::optional<CredentialFolders::Place> CredentialFolders::PlaceOf(std::string_v
   for (const std::string& folder : folders_) {
     const std::vector<std::string_view> head = PartsOf(folder);
     if (parts.size() <= head.size() || !std::equal(head.begin(), head.end(), parts.begin())) continue;
-    const auto rest = parts.begin() + static_cast<std::ptrdiff_t>(head.size());
+    const std::vector<std::string_view> rest(parts.begin() + static_cast<std::ptrdiff_t>(head.size()), parts.end());
     int depth = 0;
-    const bool stays = std::all_of(rest, parts.end(), [&depth](std::string_view part) { return (depth += part == ".." ? -1 : 1) >= 0; });
-    if (stays && depth > 0) return Place{folder, absl::StrJoin(rest, parts.end(), "/")};
+    const bool stays = std::ranges::all_of(rest, [&depth](std::string_view part) { return (depth += part == ".." ? -1 : 1) >= 0; });
+    if (stays && depth > 0) return Place{folder, Join(rest, "/")};
   }
   return std::nullopt;
 }

@@ -2,8 +2,9 @@
 // certificates.
 //
 // What lies below a folder of --credentials-dir is opened relative to it with openat2 RESOLVE_BENEATH and RESOLVE_NO_MAGICLINKS: links
-// are followed, and one that leads out of the folder, as every absolute one does, is an error. RESOLVE_NO_SYMLINKS, which reliability.md T54 asks for, would refuse
-// every Secret that Kubernetes mounts: there tls.crt is a link to ..data/tls.crt, and ..data one to the folder of the day.
+// are followed, and one that leads out of the folder, as every absolute one does, is an error. RESOLVE_NO_SYMLINKS, which reliability.md
+// T54 asks for, would refuse every Secret that Kubernetes mounts: there tls.crt is a link to ..data/tls.crt, and ..data one to the folder
+// of the day.
 // Thread: the control thread; it waits for a local disk.
 #pragma once
 

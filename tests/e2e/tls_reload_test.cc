@@ -16,6 +16,31 @@ namespace {
 // Files are looked at every three seconds.
 constexpr Duration kReloadLimit = std::chrono::seconds(60);
 
+// As Kubernetes mounts secrets: the files are links into ..data, which is itself a link that is moved as one.
+class MountedSecret {
+ public:
+  MountedSecret() {
+    for (const char* name : {"tls.crt", "tls.key"}) {
+      CULVERT_CHECK(symlink(absl::StrFormat("..data/%s", name).c_str(), volume_.File(name).c_str()) == 0);
+    }
+  }
+  const std::string& path() const { return volume_.path(); }
+  std::string File(const std::string& name) const { return volume_.File(name); }
+  void Put(const std::string& version, const Certificate& certificate) {
+    CULVERT_CHECK(mkdir(volume_.File(version).c_str(), 0700) == 0);
+    volume_.Write(version + "/tls.crt", certificate.chain_pem);
+    volume_.Write(version + "/tls.key", certificate.private_key_pem, 0600);
+    Point(version);
+  }
+  void Point(const std::string& target) {
+    CULVERT_CHECK(symlink(target.c_str(), volume_.File("..data_tmp").c_str()) == 0);
+    CULVERT_CHECK(rename(volume_.File("..data_tmp").c_str(), volume_.File("..data").c_str()) == 0);
+  }
+
+ private:
+  TempDir volume_;
+};
+
 class TlsReload : public ::testing::Test {
  protected:
   void Start(const std::string& far_tls) {
@@ -68,25 +93,58 @@ TEST_F(TlsReload, ARenewedCertificateIsShownToNewSessionsAndOldOnesGoOn) {
 }
 
 TEST_F(TlsReload, ALinkThatPointsElsewhereIsNoticed) {
-  // As Kubernetes mounts secrets: the files are links into ..data, which is itself a link that is moved as one.
-  TempDir volume;
-  const auto put = [&](const std::string& folder, const Certificate& certificate) {
-    CULVERT_CHECK(mkdir(volume.File(folder).c_str(), 0700) == 0);
-    volume.Write(folder + "/tls.crt", certificate.chain_pem);
-    volume.Write(folder + "/tls.key", certificate.private_key_pem, 0600);
-    CULVERT_CHECK(symlink(folder.c_str(), volume.File("..data_tmp").c_str()) == 0);
-    CULVERT_CHECK(rename(volume.File("..data_tmp").c_str(), volume.File("..data").c_str()) == 0);
-  };
-  put("..1", files_.far());
-  for (const char* name : {"tls.crt", "tls.key"}) {
-    CULVERT_CHECK(symlink(absl::StrFormat("..data/%s", name).c_str(), volume.File(name).c_str()) == 0);
-  }
+  MountedSecret volume;
+  volume.Put("..1", files_.far());
   Start(absl::StrFormat("{certificate_file: \"%s\", private_key_file: \"%s\"}", volume.File("tls.crt"), volume.File("tls.key")));
   ASSERT_TRUE(ShowsPin(files_.far().pin));
   const Certificate renewed = MakeLeaf(files_.ca(), {"127.0.0.1"});
-  put("..2", renewed);
+  volume.Put("..2", renewed);
   EXPECT_TRUE(Eventually([&] { return ShowsPin(renewed.pin); }, kReloadLimit)) << pair_->Logs();
   EXPECT_EQ(Probe().exit_code, 0);
+}
+
+// The same for a caller who is no admin, who names files below a folder of credentials only.
+TEST(CredentialsDir, AnOperatorUsesAMountedSecretAndNothingElse) {
+  const TlsFiles files;
+  MountedSecret volume;
+  volume.Put("..1", files.far());
+  const TempDir state;
+  const std::string policy = state.Write("policy.yaml", absl::StrFormat("rules: [{role: OPERATOR, principals: ['uid:%u']}]", getuid()));
+  const DaemonOptions options{.flags = {"--access-policy", policy, "--credentials-dir", volume.path()}, .state_dir = state.File("state")};
+  auto daemon = Daemon::Start(options);
+  ASSERT_TRUE(daemon.ok()) << daemon.status();
+  const auto listener = [](const std::string& name, const std::string& folder) {
+    const std::string tls = absl::StrFormat("{certificate_file: \"%s/tls.crt\", private_key_file: \"%s/tls.key\"}", folder, folder);
+    return KcpListener(name, "127.0.0.1:0", {.tls = tls});
+  };
+  const RunResult applied = (*daemon)->Apply(listener("mounted", volume.path()));
+  ASSERT_EQ(applied.exit_code, 0) << applied.err;
+  for (const std::string& folder : {files.Path(""), volume.path() + "/..data/.."}) {
+    const RunResult refused = (*daemon)->Apply(listener("other", folder));
+    EXPECT_NE(refused.exit_code, 0) << folder;
+    EXPECT_TRUE(absl::StrContains(refused.err, "an admin may name other files")) << refused.err;
+  }
+  const auto shows = [&](const std::string& pin) {
+    return absl::StrContains((*daemon)->GetJson("listeners"), absl::StrFormat("\"%s\"", pin));
+  };
+  EXPECT_TRUE(shows(files.far().pin));
+  const Certificate renewed = MakeLeaf(files.ca(), {"127.0.0.1"});
+  volume.Put("..2", renewed);
+  EXPECT_TRUE(Eventually([&] { return shows(renewed.pin); }, kReloadLimit)) << (*daemon)->Log();
+  // Also after a restart, where nobody asks for it.
+  ASSERT_TRUE((*daemon)->Stop().has_value());
+  daemon = Daemon::Start(options);
+  ASSERT_TRUE(daemon.ok()) << daemon.status();
+  EXPECT_TRUE(shows(renewed.pin)) << (*daemon)->Log();
+  // A folder outside with files that are good: where the link leads there now, they are not used.
+  TempDir outside;
+  const Certificate foreign = MakeLeaf(files.ca(), {"127.0.0.1"});
+  outside.Write("tls.crt", foreign.chain_pem);
+  outside.Write("tls.key", foreign.private_key_pem, 0600);
+  volume.Point(outside.path());
+  EXPECT_TRUE(Eventually([&] { return absl::StrContains((*daemon)->GetJson("listeners"), "leads out of"); }, kReloadLimit)) << (*daemon)->Log();
+  EXPECT_TRUE(shows(renewed.pin));
+  EXPECT_FALSE(shows(foreign.pin));
 }
 
 TEST_F(TlsReload, ABrokenSetIsNotUsedAndSaysSo) {

@@ -22,7 +22,7 @@ class Trail final : public LogSink {
     Fields line;
     for (const LogField& field : fields) line.emplace(field.name, field.value);
     const std::lock_guard lock(mutex_);
-    lines_.emplace(message, std::move(line));
+    lines_.emplace(std::string(message), std::move(line));
     changed_.notify_all();
   }
   // The first line of that message, once it is there; empty: it does not come.

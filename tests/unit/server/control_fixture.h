@@ -27,7 +27,7 @@
 
 namespace culvert::server {
 
-class ControlFixture : public testing::Test {
+class ControlFixture : public ::testing::Test {
  protected:
   // `policy`: the content of a file; empty: the built-in one for our own user.
   explicit ControlFixture(const std::string& policy = "", const std::function<void(SupervisorOptions&)>& adjust = {},
@@ -44,7 +44,7 @@ class ControlFixture : public testing::Test {
     if (adjust) adjust(options);
     supervisor_ = std::make_unique<Supervisor>(thread_, std::move(options));
     hub_ = std::make_unique<StatsHub>(thread_, supervisor_->collector());
-    path_ = testing::TempDir() + "culvert-" + std::to_string(ProcessId()) + "/c.sock";
+    path_ = ::testing::TempDir() + "culvert-" + std::to_string(ProcessId()) + "/c.sock";
     EXPECT_TRUE(PrepareControlSocket(path_).ok());
     auto access = policy.empty() ? std::make_unique<AccessBook>(AccessPolicy::BuiltIn(UserId(), GroupId()))
                                  : *AccessBook::FromFile("policy.yaml", [this](const std::string&) { return Policy(); });

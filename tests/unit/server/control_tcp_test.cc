@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>
 
+#include <algorithm>
 #include <fstream>
+#include <thread>
 
 #include "core/io/tcp_socket.h"
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -71,7 +73,9 @@ class ControlTcpTest : public ControlFixture {
     context.set_wait_for_ready(true);
     grpc::health::v1::HealthCheckResponse response;
     const grpc::Status status = grpc::health::v1::Health::NewStub(channel)->Check(&context, {}, &response);
-    if (status.ok()) EXPECT_EQ(response.status(), grpc::health::v1::HealthCheckResponse::SERVING);
+    if (status.ok()) {
+      EXPECT_EQ(response.status(), grpc::health::v1::HealthCheckResponse::SERVING);
+    }
     return status;
   }
   // A stream of any method that is opened and answered once; the code of its end, OK while it goes on.
@@ -124,7 +128,7 @@ TEST_F(ControlTcpTest, ACertificateAloneIsNoRole) {
   const auto channel = ChannelOf("stranger");
   const grpc::Status status = Check(channel);
   EXPECT_EQ(status.error_code(), grpc::PERMISSION_DENIED) << status.error_message();
-  EXPECT_THAT(status.error_message(), testing::HasSubstr("dns:stranger"));
+  EXPECT_THAT(status.error_message(), ::testing::HasSubstr("dns:stranger"));
   EXPECT_EQ(OpenStream(channel, kHealthWatch, ""), grpc::PERMISSION_DENIED);
   EXPECT_EQ(OpenStream(channel, kReflection, kListServices), grpc::PERMISSION_DENIED);
   EXPECT_EQ(OpenStream(channel, "/no.such.Service/Method", ""), grpc::PERMISSION_DENIED) << "nor what is served here";

@@ -13,10 +13,11 @@ namespace culvert::server {
 namespace {
 
 using culvert::testing::TempDir;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Not;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::UnorderedElementsAre;
 
 std::string PolicyOf(const std::string& role) {
   return "rules: [{role: " + role + ", principals: ['uid:" + std::to_string(UserId()) + "']}]";
@@ -50,7 +51,7 @@ TEST(NewlyNamedFiles, WhatStaysInItsFieldIsNotNamedAgain) {
   };
   EXPECT_THAT(named("dialer { spec { targets: 'a:1' kcp { seed_file: '/s' mtu_bytes: 900 } tls { certificate_file: '/c' } } }"), IsEmpty());
   EXPECT_THAT(named("dialer { spec { kcp { seed_file: '/c' } tls { certificate_file: '/c' private_key_file: '/c' trust_file: '/k' } } }"),
-              ElementsAre("spec.kcp.seed_file=/c", "spec.tls.private_key_file=/c", "spec.tls.trust_file=/k"));
+              UnorderedElementsAre("spec.kcp.seed_file=/c", "spec.tls.private_key_file=/c", "spec.tls.trust_file=/k"));
   EXPECT_THAT(named("dialer { spec { quic { outer { key_file: '/s' } } } }"), ElementsAre("spec.quic.outer.key_file=/s"));
   EXPECT_EQ(NewlyNamedFiles(nullptr, before.dialer(), "").size(), 4u);
 }
@@ -160,13 +161,13 @@ TEST_F(NamedFilesTest, AnOperatorNamesNoOtherFileInAnyMethod) {
     ExpectRefused(Apply(Listener("a", path), /*validate_only=*/true), "objects[0].spec.kcp.seed_file");
     ExpectRefused(Probe(path), "spec.kcp.seed_file");
   }
-  const auto tls = [this](const std::string& field) {
-    const v1::Object object = ParseObject("listener { metadata { name: 't' } spec { transport: TRANSPORT_KCP bind: '127.0.0.1:0' tls { "
-                                          "require_peer_certificate: true certificate_file: '" + creds_ + "/c' private_key_file: '" + creds_ +
-                                          "/k' trust_file: '" + creds_ + "/t' " + field + ": '" + Outside() + "' } } }");
-    return Apply(object);
-  };
-  for (const std::string field : {"certificate_file", "private_key_file", "trust_file"}) ExpectRefused(tls(field), "objects[0].spec.tls." + field);
+  for (const std::string field : {"certificate_file", "private_key_file", "trust_file"}) {
+    const auto file = [&](const std::string& one) { return one + ": '" + (one == field ? Outside() : creds_ + "/" + one) + "' "; };
+    const v1::Object object = ParseObject("listener { metadata { name: 't' } spec { transport: TRANSPORT_KCP bind: '127.0.0.1:0' tls { " +
+                                          file("certificate_file") + file("private_key_file") + file("trust_file") +
+                                          "require_peer_certificate: true } } }");
+    ExpectRefused(Apply(object), "objects[0].spec.tls." + field);
+  }
 }
 
 TEST_F(NamedFilesTest, TheAnswerDoesNotTellWhetherAFileIsThere) {
