@@ -133,18 +133,17 @@ void RunningState::Commit(const ChangePlan& plan, Prepared prepared, const Worke
   }
 }
 
-const BoundListener* RunningState::SocketsOf(const std::string& listener) const {
+std::optional<BoundAt> RunningState::BoundOf(const std::string& listener) const {
   const auto found = sockets_.find(listener);
-  return found == sockets_.end() ? nullptr : found->second.get();
+  if (found == sockets_.end()) return std::nullopt;
+  return BoundAt{found->second->address(), found->second->granted()};
 }
 
 ObjectView RunningState::ViewOf(const ObjectKey& key, EntryPtr entry, std::string reload_fault) const {
   ObjectView view;
   view.entry = std::move(entry);
   view.reload_fault = std::move(reload_fault);
-  if (key.kind == Kind::kListener) {
-    if (const auto bound = sockets_.find(key.name); bound != sockets_.end()) view.bound = bound->second;
-  }
+  if (key.kind == Kind::kListener) view.bound = BoundOf(key.name);
   if (!carried_.empty()) {
     if (const auto carried = carried_.find(key); carried != carried_.end()) view.carried = carried->second;
   }

@@ -47,7 +47,7 @@ class RunningState {
   // what it had counted.
   void Commit(const ChangePlan& plan, Prepared prepared, const WorkerReport& gone);
 
-  const BoundListener* SocketsOf(const std::string& listener) const;
+  std::optional<BoundAt> BoundOf(const std::string& listener) const;
   // What a message with status is made of. `reload_fault`: see status_view.h.
   ObjectView ViewOf(const ObjectKey& key, EntryPtr entry, std::string reload_fault = "") const;
   // A deleted object as it was, with its final counters.

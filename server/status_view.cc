@@ -46,9 +46,9 @@ std::string BuffersText(const std::vector<Buffers>& buffers) {
   return text;
 }
 
-bool StandsOpen(const Entry& entry, const BoundListener* bound) {
-  return bound != nullptr && entry.object.has_listener() &&
-         IsOpenProxy(entry.object.listener().spec(), bound->address().ip);
+bool StandsOpen(const Entry& entry, const std::optional<BoundAt>& bound) {
+  return bound && entry.object.has_listener() &&
+         IsOpenProxy(entry.object.listener().spec(), bound->address.ip);
 }
 
 const v1::SocketSpec& SocketSpecOf(const v1::Object& object) {
@@ -123,12 +123,12 @@ void FillListener(const StatusInputs& inputs, v1::Listener& listener, ConditionM
   FillReasons(inputs.counters.udp_dropped, UdpDropName, *status.mutable_dropped_datagrams());
   FillReasons(inputs.counters.refused, RefusalNameOf, *status.mutable_refused_streams());
   if (inputs.entry->tls != nullptr) *status.mutable_tls() = ToTlsStatus(*inputs.entry->tls, inputs.counters);
-  if (inputs.bound == nullptr) {
+  if (!inputs.bound) {
     status.set_state(v1::STATE_CLOSED);
     conditions.AddReady(false, "Closed", "the listener is not bound");
     return;
   }
-  const std::string address = inputs.bound->address().ToString();
+  const std::string address = inputs.bound->address.ToString();
   const bool is_draining = inputs.entry->is_draining;
   status.add_bound_addresses(address);
   const bool is_paused = listener.spec().paused();
@@ -139,7 +139,7 @@ void FillListener(const StatusInputs& inputs, v1::Listener& listener, ConditionM
     conditions.AddReady(!is_paused, is_paused ? "Paused" : "Accepting", is_paused ? "spec.paused is set: nothing new is accepted" : "accepts on " + address);
   }
   conditions.Add("Bound", v1::Condition::STATUS_TRUE, "Bound", address);
-  if (const auto granted = inputs.bound->granted()) {
+  if (const auto& granted = inputs.bound->granted) {
     *status.mutable_socket() = ToProto(*granted);
     conditions.AddBuffers(listener.spec().socket(), *granted);
   }
@@ -254,7 +254,7 @@ v1::Object ObjectView::In(const MergedReport& report) const {
   const ObjectKey key = KeyOf(entry->object);
   StatusInputs inputs;
   inputs.entry = entry.get();
-  inputs.bound = bound.get();
+  inputs.bound = bound;
   inputs.reload_fault = reload_fault;
   inputs.now_unix_ns = io::UnixNanoseconds();
   inputs.counters = CountersIn(report.listeners, report.dialers, report.forwards, key);
@@ -296,7 +296,7 @@ void AddConditions(const DaemonState& state, ConditionMemory& memory, v1::Daemon
                  is_whole ? "everything that is kept is in force" : absl::StrFormat("%d kept objects are not in force: see GetConfigStatus", state.pending));
 }
 
-void AppendWarnings(const Entry& entry, const BoundListener* bound, const std::string& reload_fault, int64_t now_unix_ns,
+void AppendWarnings(const Entry& entry, const std::optional<BoundAt>& bound, const std::string& reload_fault, int64_t now_unix_ns,
                     std::vector<v1::Warning>& warnings) {
   const std::string subject = KeyOf(entry.object).ToString();
   const auto add = [&](const char* reason, std::string message) {
@@ -322,8 +322,8 @@ void AppendWarnings(const Entry& entry, const BoundListener* bound, const std::s
     if (spec != nullptr && spec->mode() == v1::TLS_MODE_XTLS) add("XTLS_WITHOUT_DIRECT_COPY", kNoDirectCopy);
     WarnOfCertificate(*entry.tls, subject, now_unix_ns, warnings);
   }
-  if (bound == nullptr || !bound->granted()) return;
-  const std::vector<Buffers> missing = ShortBuffers(SocketSpecOf(entry.object), *bound->granted());
+  if (!bound || !bound->granted) return;
+  const std::vector<Buffers> missing = ShortBuffers(SocketSpecOf(entry.object), *bound->granted);
   if (missing.empty()) return;
   add("BUFFERS_BELOW_REQUEST", BuffersText(missing));
 }

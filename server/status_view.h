@@ -32,10 +32,17 @@ class ConditionMemory {
   std::map<std::string, Seen> seen_;  // guarded by mutex_
 };
 
+// What there is to say of a listener's sockets. The sockets themselves are no part of a view: who reads a list must not keep a port that was
+// let go of meanwhile.
+struct BoundAt {
+  SocketAddress address;  // with the real port
+  std::optional<io::UdpSocket::Granted> granted;
+};
+
 // An object at a moment, with all that its status is made of but for the report of that moment.
 struct ObjectView {
   EntryPtr entry;
-  std::shared_ptr<const BoundListener> bound;        // listeners
+  std::optional<BoundAt> bound;                      // listeners
   std::shared_ptr<const ObjectCounters> carried;     // of earlier incarnations; nullptr: there were none
   std::string reload_fault;                          // why changed files of TLS were not taken; empty: they were
 
@@ -49,7 +56,7 @@ ObjectCounters CountersIn(const std::map<std::string, ObjectCounters>& listeners
 
 struct StatusInputs {
   const Entry* entry = nullptr;
-  const BoundListener* bound = nullptr;           // listeners
+  std::optional<BoundAt> bound;                   // listeners
   ObjectCounters counters;                        // all workers, since the object was created
   const std::vector<TargetReport>* targets = nullptr;  // dialers; nullptr: none tried yet
   std::optional<io::UdpSocket::Granted> socket;   // dialers, once they have one
@@ -73,7 +80,7 @@ void AddConditions(const DaemonState& state, ConditionMemory& memory, v1::Daemon
 
 // What an operator should know about an object, for the daemon's list of warnings: insecure settings, open proxies, certificates that are not
 // valid or not taken, buffers below what was asked for.
-void AppendWarnings(const Entry& entry, const BoundListener* bound, const std::string& reload_fault, int64_t now_unix_ns,
+void AppendWarnings(const Entry& entry, const std::optional<BoundAt>& bound, const std::string& reload_fault, int64_t now_unix_ns,
                     std::vector<v1::Warning>& warnings);
 
 }  // namespace culvert::server

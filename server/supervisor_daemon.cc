@@ -45,8 +45,7 @@ v1::Daemon Supervisor::DescribeDaemon(const MergedReport& report) const {
   for (const auto& [key, entry] : table_.entries()) {
     if (warnings.size() >= kMaxViolations) break;
     if (key.kind == Kind::kForward) continue;
-    const BoundListener* bound = key.kind == Kind::kListener ? running_state_.SocketsOf(key.name) : nullptr;
-    AppendWarnings(*entry, bound, tls_reload_.FaultOf(*entry), io::UnixNanoseconds(), warnings);
+    AppendWarnings(*entry, key.kind == Kind::kListener ? running_state_.BoundOf(key.name) : std::nullopt, tls_reload_.FaultOf(*entry), io::UnixNanoseconds(), warnings);
   }
   if (options_.store && !store_health_.ok()) {
     v1::Warning& warning = warnings.emplace_back();
