@@ -20,7 +20,7 @@ class Trail final : public LogSink {
   void Write(LogLevel, std::string_view component, std::string_view message, std::initializer_list<LogField> fields) override {
     if (component != "audit") return;
     Fields line;
-    for (const LogField& field : fields) line.emplace(field.name, field.value);
+    for (const LogField& field : fields) line.emplace(field.key, field.value);
     const std::lock_guard lock(mutex_);
     lines_.emplace(std::string(message), std::move(line));
     changed_.notify_all();
