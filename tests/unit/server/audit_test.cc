@@ -20,7 +20,7 @@ class Trail final : public LogSink {
   void Write(LogLevel, std::string_view component, std::string_view message, std::initializer_list<LogField> fields) override {
     if (component != "audit") return;
     Fields line;
-    for (const LogField& field : fields) line.emplace(field.key, field.value);
+    for (const LogField& field : fields) line.emplace(std::string(field.key), field.value);
     const std::lock_guard lock(mutex_);
     lines_.emplace(std::string(message), std::move(line));
     changed_.notify_all();
@@ -82,11 +82,13 @@ TEST_F(AuditTest, AConnectionSaysWhatItCarriedWhenItEnds) {
   std::shared_ptr<ConnectChannel> far;
   std::mutex mutex;
   worker_.on_connect = [&](const std::shared_ptr<ConnectChannel>& channel) {
+    {
+      const std::lock_guard lock(mutex);
+      far = channel;
+    }
     channel->Open({});
     channel->WorkerSend("1234567");
     channel->WorkerFinish();
-    const std::lock_guard lock(mutex);
-    far = channel;
   };
   grpc::ClientContext context;
   const auto stream = Connect(context);
@@ -129,11 +131,14 @@ TEST_F(AuditTest, AConnectionThatCameToNothingSaysWhy) {
 }
 
 TEST_F(AuditTest, ACallerWhoLeavesEndsItToo) {
-  worker_.on_connect = [](const std::shared_ptr<ConnectChannel>& channel) {
+  worker_.on_connect = [this](const std::shared_ptr<ConnectChannel>& channel) {
     channel->Open({});
-    channel->SetWorkerWake([weak = std::weak_ptr<ConnectChannel>(channel)] {
-      const auto living = weak.lock();
-      if (living != nullptr && living->IsCallerGone()) living->End({.reason = "CANCELLED", .message = "gone"});
+    // As a worker is woken: it looks later, on its own thread.
+    channel->SetWorkerWake([this, weak = std::weak_ptr<ConnectChannel>(channel)] {
+      thread_.PostReply([weak] {
+        const auto living = weak.lock();
+        if (living != nullptr && living->IsCallerGone()) living->End({.reason = "CANCELLED", .message = "gone"});
+      });
     });
   };
   grpc::ClientContext context;

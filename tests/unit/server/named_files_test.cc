@@ -149,7 +149,7 @@ TEST_F(NamedFilesTest, AnOperatorNamesFilesBelowTheFolderInEveryMethod) {
   EXPECT_TRUE(Apply(Listener("c", Inside())).ok());
   EXPECT_TRUE(Probe(Inside()).ok());
   const v1::Object proxy = ParseObject("listener { metadata { name: 'p' } spec { transport: TRANSPORT_TCP bind: '127.0.0.1:0' protocol: "
-                                       "PROTOCOL_SOCKS5 users_file: '" + creds_ + "/users' } }");
+                                       "LISTENER_PROTOCOL_SOCKS5 users_file: '" + creds_ + "/users' } }");
   EXPECT_TRUE(Apply(proxy).ok());
 }
 
