@@ -9,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
+#include "proto/manifest/utf8.h"
 #include "yaml-cpp/depthguard.h"
 #include "yaml-cpp/eventhandler.h"
 #include "yaml-cpp/yaml.h"
@@ -47,6 +48,20 @@ Place FindLine(std::string_view text, int wanted) {
   }
   const size_t first = text.find_first_not_of(" \r");
   return {line, first != std::string_view::npos && text[first] == '\t'};
+}
+
+// yaml-cpp turns the escapes \N and \_ (U+0085 and U+00A0) into one byte each, which is no UTF-8.
+std::string WithWholeLetters(const std::string& value, int line) {
+  constexpr char kLead = '\xc2';
+  std::string text;
+  for (size_t at = 0; at < value.size();) {
+    const size_t length = DecodeUtf8(std::string_view(value).substr(at)).length;
+    if (length == 0 && value[at] != '\x85' && value[at] != '\xa0') throw Refusal(line, "is not UTF-8");
+    if (length == 0) text += kLead;
+    text.append(value, at, std::max<size_t>(length, 1));
+    at += std::max<size_t>(length, 1);
+  }
+  return text;
 }
 
 // The lines of a text by their numbers.
@@ -119,7 +134,7 @@ class TreeBuilder : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     YamlNode* node = Add(YamlNode::Kind::kText, mark, tag, anchor);
-    node->text = value;
+    node->text = WithWholeLetters(value, LineOf(mark));
     Finish(node);
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,

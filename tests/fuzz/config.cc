@@ -82,7 +82,8 @@ void CheckWrittenForm(const std::vector<v1::Object>& objects) {
   for (size_t i = 0; i < objects.size(); ++i) {
     v1::Object expected = objects[i];
     server::RedactSecrets(expected);
-    CULVERT_CHECK(MessageDifferencer::Equals(expected, again[i]));
+    Require(MessageDifferencer::Equals(expected, again[i]), "another object when it is read again",
+            expected.ShortDebugString() + " became " + again[i].ShortDebugString());
   }
 }
 

@@ -208,6 +208,13 @@ TEST(Parse, AcceptsByteOrderMarkAndCarriageReturns) {
   EXPECT_EQ((*parsed)[0].object.forward().spec().listener(), "l");
 }
 
+// YAML has escapes for U+0085 and U+00A0, which the library makes single bytes of.
+TEST(Parse, EscapesOfTheUpperControlsAreLetters) {
+  const auto parsed = Parse("apiVersion: culvert/v1\nkind: Forward\nmetadata: {name: a, labels: {x: \"b\\Nc\\_d\"}}\nspec: {listener: l}\n", "f", "");
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ((*parsed)[0].object.forward().metadata().labels().at("x"), "b\xc2\x85" "c\xc2\xa0" "d");
+}
+
 TEST(Parse, SameNameOfAnotherKindIsAnotherObject) {
   EXPECT_TRUE(
       Parse(Spec("  {}\n") + "---\napiVersion: culvert/v1\nkind: Forward\nmetadata: {name: a}\nspec: {}\n", "f", "")
