@@ -1,7 +1,7 @@
 // ControlServer: the gRPC servers of the control API: on the Unix socket one for every caller who is there (unix_door.h), and, when it
 // is asked for, one for TCP with mutual TLS. All have the same services, health and reflection.
 // Limits (reliability.md T53): messages in 4 MiB and out 16 MiB, metadata 16 KiB, 100 streams a connection, 64 MiB of buffers for all
-// of them together, pings at least 10 s apart, 10 s to shake hands; over TCP a connection lives an hour, and 15 minutes without a call.
+// of them together, 10,000 answers to pings that nobody reads, 10 s to shake hands; over TCP a connection lives an hour, and 15 minutes without a call.
 // How many connections there may be the doors say.
 // Thread: main's.
 #pragma once

@@ -1,7 +1,8 @@
 // The control API in numbers, of a real daemon whose one worker is busy with traffic; all on the same machine.
 //
 //   control_load objects [COUNT [LISTENERS [SECONDS]]]  10000, 1000, 20: lists, applies and what a watch sees of them
-//   control_load abuse [SECONDS]                        60: a client that does its worst, beside traffic and a client that behaves
+//   control_load abuse [SECONDS [NAME-PART]]            60: a client that does its worst, beside traffic and a client that behaves; all
+//                                                       attacks at a time, or those that have the part in their name
 #include <sys/resource.h>
 
 #include <chrono>
@@ -181,8 +182,8 @@ int Main(int argc, char** argv) {
   const std::string phase = argc > 1 ? argv[1] : "";
   const auto number = [&](int index, unsigned long otherwise) { return argc > index ? std::strtoul(argv[index], nullptr, 10) : otherwise; };
   if (phase == "objects") return Objects(number(2, 10'000), number(3, 1'000), static_cast<int>(number(4, 20)));
-  if (phase == "abuse") return Abuse(static_cast<int>(number(2, 60)));
-  std::fprintf(stderr, "usage: control_load objects [COUNT [LISTENERS [SECONDS]]] | abuse [SECONDS]\n");
+  if (phase == "abuse") return Abuse(static_cast<int>(number(2, 60)), argc > 3 ? argv[3] : "");
+  std::fprintf(stderr, "usage: control_load objects [COUNT [LISTENERS [SECONDS]]] | abuse [SECONDS [NAME-PART]]\n");
   return 2;
 }
 

@@ -60,6 +60,7 @@ std::string FiguresText(std::vector<double> values);
 
 // Phases.
 int Objects(size_t count, size_t listeners, int seconds);
-int Abuse(int seconds);
+// `only`: the attacks that have this in their name; empty: all at a time.
+int Abuse(int seconds, const std::string& only);
 
 }  // namespace culvert::bench
