@@ -21,7 +21,8 @@ std::string Visible(std::string_view text) {
     } else if (point.value == '\t') {
       out += "\\t";
     } else if (manifest::IsUnsafeToPrint(point.value)) {
-      absl::StrAppendFormat(&out, point.value > 0xff ? "\\u%04x" : "\\x%02x", static_cast<uint32_t>(point.value));
+      const auto number = static_cast<uint32_t>(point.value);
+      out += number > 0xff ? absl::StrFormat("\\u%04x", number) : absl::StrFormat("\\x%02x", number);
     } else {
       out.append(text.substr(0, point.length));
     }

@@ -43,7 +43,7 @@ std::string FormatIp(const ASN1_OCTET_STRING* address) {
   std::string text;
   if (size != 16) return text;
   for (int i = 0; i < 16; i += 2) {
-    absl::StrAppendFormat(&text, i == 0 ? "%x" : ":%x", static_cast<unsigned>(bytes[i] << 8 | bytes[i + 1]));
+    absl::StrAppendFormat(&text, "%s%x", i == 0 ? "" : ":", static_cast<unsigned>(bytes[i] << 8 | bytes[i + 1]));
   }
   return text;
 }

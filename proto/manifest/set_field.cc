@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "proto/manifest/faults.h"
@@ -29,7 +30,7 @@ absl::Status SetField(Message& message, std::string_view path, std::string_view 
     }
     if (last == IsBlock(field) || field->is_map()) {
       return absl::InvalidArgumentError(
-          absl::StrFormat(last ? "%s: has fields of its own, name one of them" : "%s: has no fields of its own", done));
+          absl::StrCat(done, last ? ": has fields of its own, name one of them" : ": has no fields of its own"));
     }
     if (!last) {
       at = at->GetReflection()->MutableMessage(at, field);

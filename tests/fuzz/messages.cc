@@ -257,8 +257,9 @@ constexpr const char* kForwards[kValidObjects] = {
     "metadata { name: 'f2' } spec { listener: 'l2' allowed_destinations: '10.0.0.0/8:443' destination: 'db:1' }",
     "metadata { name: 'f2' } spec { dialer: 'd1' destination: 'db:5432' reverse: 'back' reverse_parked: 2 }",
     "metadata { name: 'f0' } spec { listener: 'l0' reverse: 'back' reverse_wait { seconds: 5 } }",
-    "metadata { name: 'f1' labels { key: 'app' value: 'x' } } spec { listener: 'l1' allowed_destinations: '*:*' udp { max_flows_per_client: 5 "
-    "} }"};
+    // In parentheses: Clang takes the only literal of a list that is in two parts for a forgotten comma.
+    ("metadata { name: 'f1' labels { key: 'app' value: 'x' } } spec { listener: 'l1' allowed_destinations: '*:*' udp { max_flows_per_client: 5 "
+     "} }")};
 
 }  // namespace
 
