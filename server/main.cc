@@ -53,8 +53,8 @@ void RunUntilSignal(Daemon& daemon) {
 }
 
 // glibc gives threads heaps of their own, eight a processor, and each keeps what its busiest moment took: a client that floods the control API
-// left half as much again behind. Workers allocate nothing for what they carry, so they do not miss them.
-void LimitHeaps(uint32_t workers) { mallopt(M_ARENA_MAX, static_cast<int>(workers) + 1); }
+// left half as much again behind. Workers allocate nothing for what they carry, so they do not miss them; the control plane shares three.
+void LimitHeaps(uint32_t workers) { mallopt(M_ARENA_MAX, static_cast<int>(workers) + 3); }
 
 }  // namespace
 
