@@ -1,5 +1,5 @@
 // RunningState: what belongs to a table that is in force: sockets of listeners, configurations of workers, counters of
-// earlier incarnations, memory of conditions.
+// earlier incarnations.
 // Thread: the control thread.
 #pragma once
 

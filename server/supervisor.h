@@ -2,7 +2,7 @@
 // (change_plan.h), its sockets are bound (running_state.h), every worker puts it into force (rollout.h), and only then
 // is it answered and the next one begun. Until the first worker has accepted, a failure leaves everything as it was.
 // Thread: every method may be called from any thread and returns at once; `done` is called exactly once, on the control
-// thread, or at once on the caller's when the request cannot be queued.
+// thread (where it says so: aside), or at once on the caller's when the request cannot be queued.
 // Limits: kMaxWaitingChanges changes wait at a time; beyond, CONTROL_OVERLOADED.
 #pragma once
 

@@ -1,6 +1,6 @@
 // WatchHub: the readers of Watch. What changes by a request is told to it at once (Observe); what changes by itself, the state and the
 // conditions of objects and the sessions, it finds by looking while somebody watches: at most five times a second, and so seldom that
-// looking takes a tenth of the control thread at most.
+// looking takes a tenth of a thread at most, which is not the control thread (Supervisor::Aside).
 // Thread: Add, Pull, Remove and BeginStop from any; the rest, and all calls to readers, on the control thread.
 // Limits: kMaxReaders. A reader that does not read holds what one step gives (watch_cursor.h).
 #pragma once
