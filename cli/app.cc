@@ -9,6 +9,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "cli/command.h"
 #include "cli/escape.h"
@@ -45,11 +46,16 @@ std::vector<Verb> AddVerbs(CLI::App& root) {
 void AddGlobals(CLI::App& root, Globals& globals) {
   root.add_option("--address", globals.address,
                   "control socket, unix:PATH (environment: CULVERTCTL_ADDRESS; default: where culvertd listens)");
-  root.add_option("-o,--output", globals.output, "wide, json, yaml or name");
+  root.add_option("-o,--output", globals.output,
+                  "wide, json, jsonl, yaml, name, jsonpath=EXPR, jmespath=EXPR or custom-columns=HEADER:PATH,...");
+  root.add_option("--filter", globals.filter, "only what matches: 'state=ACTIVE AND remote:10.0.0.0/8 AND tx_bytes>1Mi'");
+  root.add_option("-l,--selector", globals.selector, "only what has these labels: tier=edge,site!=a");
   root.add_option("--request-timeout", globals.timeout_text, "how long one request may take (10s)");
   root.add_option("--color", globals.color, "auto, always or never (NO_COLOR is respected)");
   // Twice is no mistake: an alias may hold one, the command line another.
   for (CLI::Option* option : root.get_options()) option->take_last();
+  root.add_flag("--dry-run{server}", globals.dry_run_text, "change nothing: the daemon checks (server), or nobody is asked (=local)");
+  root.add_flag("--no-input", globals.no_input, "never ask; what would ask is refused");
   root.add_flag("--no-headers", globals.no_headers, "tables without their first line");
   root.add_flag("-y,--yes", globals.yes, "do not ask");
   root.add_flag("-v,--verbose", globals.verbose, "more about errors");
@@ -58,7 +64,8 @@ void AddGlobals(CLI::App& root, Globals& globals) {
 
 // The first argument that is neither a flag nor the value of a global one.
 std::string FirstWord(const std::vector<std::string>& arguments) {
-  static const std::vector<std::string> kWithValue = {"--address", "-o", "--output", "--request-timeout", "--color"};
+  static const std::vector<std::string> kWithValue = {"--address", "-o",         "--output", "--request-timeout",
+                                                      "--color",   "--filter", "-l",       "--selector"};
   for (size_t i = 0; i < arguments.size(); ++i) {
     if (std::find(kWithValue.begin(), kWithValue.end(), arguments[i]) != kWithValue.end()) {
       ++i;
@@ -113,20 +120,67 @@ Failure ExplainParseError(const CLI::ParseError& error, CLI::App& root, const st
   return failure;
 }
 
-Outcome ReadGlobals(Globals& globals, Streams& streams, const Environment& environment) {
-  static const std::pair<std::string_view, Format> kFormats[] = {{"", Format::kTable},
-                                                                 {"wide", Format::kWide},
-                                                                 {"json", Format::kJson},
-                                                                 {"yaml", Format::kYaml},
-                                                                 {"name", Format::kName}};
-  const auto* format = std::find_if(std::begin(kFormats), std::end(kFormats),
-                                    [&](const auto& one) { return one.first == globals.output; });
-  if (format == std::end(kFormats)) {
-    return Usage(absl::StrFormat("-o %s: unknown format%s", Visible(globals.output.substr(0, 64)),
-                                 manifest::DidYouMean(globals.output, {"wide", "json", "yaml", "name"})),
-                 "one of wide, json, yaml, name");
+// "-o jsonpath={.metadata.name}": the word in front of the first '=', and the expression behind it.
+Outcome ReadFormat(Globals& globals) {
+  struct Known {
+    std::string_view word;
+    Format format;
+    bool has_expression = false;
+  };
+  static const Known kFormats[] = {
+      {"", Format::kTable},          {"wide", Format::kWide}, {"json", Format::kJson},
+      {"jsonl", Format::kJsonLines}, {"yaml", Format::kYaml}, {"name", Format::kName},
+      {"jsonpath", Format::kJsonPath, true}, {"jmespath", Format::kJmesPath, true}, {"custom-columns", Format::kCustomColumns, true}};
+  const size_t equals = globals.output.find('=');
+  const std::string word = globals.output.substr(0, equals);
+  const auto* format = std::find_if(std::begin(kFormats), std::end(kFormats), [&](const Known& one) { return one.word == word; });
+  if (format == std::end(kFormats) || (equals != std::string::npos && !format->has_expression)) {
+    std::vector<std::string> words;
+    for (const Known& one : kFormats) {
+      if (!one.word.empty()) words.emplace_back(one.word);
+    }
+    return Usage(absl::StrFormat("-o %s: unknown format%s", Visible(globals.output.substr(0, 64)), manifest::DidYouMean(word, words)),
+                 "one of " + absl::StrJoin(words, ", "));
   }
-  globals.format = format->second;
+  if (equals != std::string::npos) globals.expression = globals.output.substr(equals + 1);
+  if (format->has_expression && globals.expression.empty()) {
+    return Usage(absl::StrFormat("-o %s: an expression is wanted", word), absl::StrFormat("-o %s=EXPRESSION", word));
+  }
+  globals.format = format->format;
+  return std::nullopt;
+}
+
+Outcome ReadDryRun(Globals& globals) {
+  if (globals.dry_run_text.empty()) return std::nullopt;
+  if (globals.dry_run_text != "server" && globals.dry_run_text != "local") return Usage("--dry-run: server or local");
+  globals.dry_run = globals.dry_run_text == "server" ? DryRun::kServer : DryRun::kLocal;
+  return std::nullopt;
+}
+
+template <typename T>
+bool Has(const std::vector<T>& values, T value) {
+  return std::find(values.begin(), values.end(), value) != values.end();
+}
+
+Outcome CheckTakes(const Takes& takes, const Globals& globals, const std::string& verb) {
+  const std::string help = "culvertctl " + verb + " --help";
+  if (!Has(takes.formats, globals.format)) {
+    return Usage(globals.format == Format::kTable
+                     ? verb + " wants a format: -o json"
+                     : absl::StrFormat("%s does not print -o %s", verb, globals.output.substr(0, globals.output.find('='))),
+                 help);
+  }
+  if (!takes.filter && !globals.filter.empty()) return Usage(verb + " takes no --filter", help);
+  if (!takes.selector && !globals.selector.empty()) return Usage(verb + " takes no -l", help);
+  if (globals.dry_run != DryRun::kNo && !Has(takes.dry_run, globals.dry_run)) {
+    return Usage(absl::StrFormat("%s takes no --dry-run%s", verb, takes.dry_run.empty() ? "" : "=" + globals.dry_run_text), help);
+  }
+  return std::nullopt;
+}
+
+Outcome ReadGlobals(Globals& globals, Streams& streams, const Environment& environment) {
+  if (Outcome failed = ReadFormat(globals)) return failed;
+  if (Outcome failed = ReadDryRun(globals)) return failed;
   const auto timeout = manifest::ParseDuration(globals.timeout_text);
   if (!timeout.ok()) return Usage("--request-timeout: " + std::string(timeout.status().message()));
   constexpr int64_t kMaxSeconds = 86400;
@@ -146,8 +200,10 @@ Outcome ReadGlobals(Globals& globals, Streams& streams, const Environment& envir
   return std::nullopt;
 }
 
-Outcome RunVerb(Command& command, Globals& globals, Streams& streams, const Environment& environment) {
+Outcome RunVerb(const Verb& verb, Globals& globals, Streams& streams, const Environment& environment) {
+  Command& command = *verb.command;
   if (Outcome failed = ReadGlobals(globals, streams, environment)) return failed;
+  if (Outcome failed = CheckTakes(command.takes(), globals, verb.app->get_name())) return failed;
   command.Complete(globals);
   if (Outcome failed = command.Validate(globals)) return failed;
   Client client(globals, environment);
@@ -193,7 +249,7 @@ ExitCode RunCulvertctl(std::vector<std::string> arguments, Streams& streams, con
   }
   for (Verb& verb : verbs) {
     if (!verb.app->parsed()) continue;
-    const Outcome failed = RunVerb(*verb.command, globals, streams, environment);
+    const Outcome failed = RunVerb(verb, globals, streams, environment);
     streams.out.flush();
     if (!failed) return ExitCode::kOk;
     Print(*failed, globals.verbose, streams);

@@ -21,9 +21,19 @@ struct Context {
   Client& client;
 };
 
+// Which of the flags that every verb accepts, and not every verb can obey, a verb obeys. The others are refused, before anything is
+// contacted: a filter that is ignored would act on everything.
+struct Takes {
+  std::vector<Format> formats = {Format::kTable};
+  bool filter = false;    // --filter
+  bool selector = false;  // -l
+  std::vector<DryRun> dry_run;
+};
+
 class Command {
  public:
   virtual ~Command() = default;
+  [[nodiscard]] virtual Takes takes() const { return {}; }
   virtual void Complete(const Globals&) {}
   virtual Outcome Validate(const Globals&) { return std::nullopt; }
   virtual Outcome Run(Context& context) = 0;

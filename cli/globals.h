@@ -10,20 +10,31 @@
 
 namespace culvert::cli {
 
-enum class Format { kTable, kWide, kJson, kYaml, kName };
+// kJsonLines: one document a line, for what has no end. The last three take an expression: -o jsonpath=EXPRESSION.
+enum class Format : uint8_t { kTable, kWide, kJson, kJsonLines, kYaml, kName, kJsonPath, kJmesPath, kCustomColumns };
+
+// Of --dry-run. kServer: the daemon is asked and changes nothing. kLocal: nobody is asked.
+enum class DryRun : uint8_t { kNo, kServer, kLocal };
 
 struct Globals {
-  std::string address;  // unix:PATH; empty: the default places
+  std::string context;  // --context; empty: CULVERTCTL_CONTEXT, or the current one
+  std::string address;  // unix:PATH or HOST:PORT; empty: the context's, or the default places
   std::string output;   // as given to -o
   std::string color = "auto";
   std::string timeout_text = "10s";
+  std::string filter;    // --filter, in the API's grammar (server/query/filter.h)
+  std::string selector;  // -l: "tier=edge,site!=a"
+  std::string dry_run_text;
   bool no_headers = false;
+  bool no_input = false;  // never ask
   bool yes = false;
   bool verbose = false;
   bool quiet = false;
 
   // Filled in from the texts above before a command completes itself.
   Format format = Format::kTable;
+  std::string expression;  // of the formats that take one
+  DryRun dry_run = DryRun::kNo;
   Duration request_timeout = std::chrono::seconds(10);
 };
 

@@ -53,15 +53,15 @@ Failure AtSources(const ServerError& error, Failure failure, const std::vector<S
 class Apply : public Command {
  public:
   std::vector<std::string> files;
-  std::string dry_run;  // "", "server" or "local"
 
+  [[nodiscard]] Takes takes() const override {
+    return {.formats = {Format::kTable, Format::kName, Format::kJson}, .dry_run = {DryRun::kServer, DryRun::kLocal}};
+  }
   Outcome Validate(const Globals& globals) override {
     if (files.empty())
       return Usage("-f is wanted: a file, a folder, or - for standard input", "culvertctl apply -f tunnel.yaml");
     if (std::count(files.begin(), files.end(), "-") > 1) return Usage("standard input can be read once");
-    if (!dry_run.empty() && dry_run != "server" && dry_run != "local") return Usage("--dry-run: server or local");
-    if (globals.format == Format::kWide || globals.format == Format::kYaml)
-      return Usage("apply prints -o name or -o json");
+    dry_run_ = globals.dry_run;
     return std::nullopt;
   }
 
@@ -72,7 +72,7 @@ class Apply : public Command {
     }
     if (loaded->empty())
       return Usage("no objects in " + Visible(files.front()) + (files.size() > 1 ? " and the others" : ""));
-    return dry_run == "local" ? CheckHere(context, *loaded) : Send(context, *loaded);
+    return dry_run_ == DryRun::kLocal ? CheckHere(context, *loaded) : Send(context, *loaded);
   }
 
  private:
@@ -98,7 +98,7 @@ class Apply : public Command {
   Outcome Send(Context& context, const std::vector<SourceObject>& sources) {
     v1::ApplyRequest request;
     for (const SourceObject& source : sources) *request.add_objects() = source.object;
-    request.set_validate_only(dry_run == "server");
+    request.set_validate_only(dry_run_ == DryRun::kServer);
     if (Outcome failed = context.client.Connect()) return failed;
     v1::ApplyResponse response;
     const grpc::Status status =
@@ -143,7 +143,9 @@ class Apply : public Command {
     }
   }
 
-  bool is_dry() const { return !dry_run.empty(); }
+  bool is_dry() const { return dry_run_ != DryRun::kNo; }
+
+  DryRun dry_run_ = DryRun::kNo;
 };
 
 }  // namespace
@@ -159,7 +161,6 @@ Verb AddApply(CLI::App& root) {
               "culvertctl apply -f tunnels/ --dry-run=local    check without a daemon");
   app->add_option("-f,--file", command->files, "a file, a folder, or - for standard input; may be repeated")
       ->allow_extra_args(false);
-  app->add_flag("--dry-run{server}", command->dry_run, "change nothing: server (default) or local");
   return {app, std::move(command)};
 }
 

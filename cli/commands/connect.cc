@@ -32,8 +32,7 @@ class Connect : public Command {
   bool udp = false;
   std::string timeout_text;
 
-  Outcome Validate(const Globals& globals) override {
-    if (!globals.output.empty()) return Usage("-o: connect passes on what comes as it is");
+  Outcome Validate(const Globals&) override {
     if (const size_t slash = subject.find('/'); slash != std::string::npos) {
       const auto kind = ParseKind(subject.substr(0, slash));
       if (!kind.ok() || *kind != Kind::kDialer) return Usage("only a dialer leads into a tunnel: dl/NAME");

@@ -25,10 +25,11 @@ class Delete : public Command {
   std::vector<std::string> files;
   bool force = false;
   bool ignore_not_found = false;
-  bool dry_run = false;
   std::string drain_text;
 
-  Outcome Validate(const Globals&) override {
+  [[nodiscard]] Takes takes() const override { return {.formats = {Format::kTable, Format::kName}, .dry_run = {DryRun::kServer}}; }
+  Outcome Validate(const Globals& globals) override {
+    dry_run_ = globals.dry_run != DryRun::kNo;
     if (words.empty() == files.empty()) {
       return Usage("either names or -f are wanted: KIND/NAME..., KIND NAME..., -f FILE", "culvertctl delete --help");
     }
@@ -91,7 +92,7 @@ class Delete : public Command {
 
   // Asks before more than one object goes, where there is someone to ask.
   bool Confirmed(Context& context) const {
-    if (references_.size() < 2 || context.globals.yes || dry_run || !context.streams.in_is_terminal) return true;
+    if (references_.size() < 2 || context.globals.yes || dry_run_ || !context.streams.in_is_terminal) return true;
     for (const Reference& reference : references_) context.streams.err << "  " << Visible(ToString(reference)) << "\n";
     context.streams.err << absl::StrFormat("delete these %d objects? [y/N] ", references_.size()) << std::flush;
     std::string answer;
@@ -105,7 +106,7 @@ class Delete : public Command {
                Request request, const Reference& reference, Response* response) {
     request.set_name(reference.name);
     request.set_allow_missing(ignore_not_found);
-    request.set_validate_only(dry_run);
+    request.set_validate_only(dry_run_);
     if (!drain_text.empty()) *request.mutable_drain_timeout() = drain_;
     return context.client.Call<Service>(method, request, response, FromSeconds(Seconds(drain_)));
   }
@@ -141,7 +142,7 @@ class Delete : public Command {
     }
     if (existed || !ignore_not_found) {
       context.streams.out << name << (context.globals.format == Format::kName ? "" : " deleted")
-                          << (dry_run ? " (dry run)\n" : "\n");
+                          << (dry_run_ ? " (dry run)\n" : "\n");
     } else if (!context.globals.quiet) {
       context.streams.err << name << " is not there\n";
     }
@@ -150,6 +151,7 @@ class Delete : public Command {
 
   std::vector<Reference> references_;
   google::protobuf::Duration drain_;
+  bool dry_run_ = false;
 };
 
 }  // namespace
@@ -169,7 +171,6 @@ Verb AddDelete(CLI::App& root) {
                   "let what runs through an object end by itself for so long, at most 1h: it takes nothing new meanwhile");
   app->add_flag("--force", command->force, "delete the forwards that refer to a listener or dialer too");
   app->add_flag("--ignore-not-found", command->ignore_not_found, "an object that is not there is no error");
-  app->add_flag("--dry-run", command->dry_run, "ask the daemon, change nothing");
   return {app, std::move(command)};
 }
 

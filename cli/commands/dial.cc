@@ -112,6 +112,7 @@ class Dial : public Command {
   std::string timeout_text = "5s";
   bool insecure = false;
 
+  [[nodiscard]] Takes takes() const override { return {.formats = {Format::kTable, Format::kJson, Format::kJsonLines}}; }
   Outcome Validate(const Globals&) override {
     if (subject.empty()) return Usage("a dialer or HOST:PORT is wanted", "culvertctl dial --help");
     if (count < 1 || count > 100) return Usage("--count: 1 to 100");
@@ -137,7 +138,7 @@ class Dial : public Command {
     Report report;
     while (reader->Read(&step)) {
       const std::string line = report.Add(step);
-      if (context.globals.format == Format::kJson) {
+      if (context.globals.format != Format::kTable) {
         context.streams.out << ToJsonLine(step) << std::endl;
       } else if (!line.empty()) {
         context.streams.out << line << std::endl;
@@ -145,7 +146,7 @@ class Dial : public Command {
     }
     const grpc::Status status = reader->Finish();
     if (!status.ok() && !interrupt.interrupted()) return context.client.Explain(status);
-    if (context.globals.format != Format::kJson) context.streams.out << report.Summary() << "\n";
+    if (context.globals.format == Format::kTable) context.streams.out << report.Summary() << "\n";
     if (interrupt.interrupted()) return Failure{ExitCode::kInterrupted, {}, "", ""};
     if (report.succeeded() == 0) return Failure{ExitCode::kFalse, {}, "", ""};
     return std::nullopt;

@@ -26,9 +26,10 @@ class Events : public Command {
   std::optional<int32_t> last;
   bool follow = false;
 
+  [[nodiscard]] Takes takes() const override { return {.formats = {Format::kTable, Format::kWide, Format::kJson, Format::kJsonLines, Format::kYaml, Format::kName}}; }
   Outcome Validate(const Globals& globals) override {
     if (follow && globals.format != Format::kTable && globals.format != Format::kWide &&
-        globals.format != Format::kJson)
+        globals.format != Format::kJson && globals.format != Format::kJsonLines)
       return Usage("-o " + globals.output + ": --follow prints a table or JSON lines");
     if (subject == "daemon") {
       request_.set_subject(subject);
@@ -81,7 +82,9 @@ class Events : public Command {
 
   static void Show(Context& context, const std::vector<v1::Event>& events) {
     std::ostream& out = context.streams.out;
-    if (context.globals.format == Format::kJson) {
+    if (context.globals.format == Format::kJsonLines) {
+      for (const v1::Event& event : events) out << ToJsonLine(event) << "\n";
+    } else if (context.globals.format == Format::kJson) {
       out << "[";
       for (size_t i = 0; i < events.size(); ++i) out << (i == 0 ? "\n " : ",\n ") << ToJsonLine(events[i]);
       out << (events.empty() ? "]\n" : "\n]\n");
@@ -122,7 +125,7 @@ class Events : public Command {
       if (response.missed() > missed) SayMissed(context, response.missed() - missed);
       missed = response.missed();  // of the whole stream so far
       if (response.events().empty()) continue;
-      if (context.globals.format == Format::kJson) {
+      if (context.globals.format == Format::kJson || context.globals.format == Format::kJsonLines) {
         for (const v1::Event& event : response.events()) context.streams.out << ToJsonLine(event) << "\n";
       } else {
         const std::vector<v1::Event> events(response.events().begin(), response.events().end());

@@ -14,9 +14,9 @@ class Export : public Command {
  public:
   std::string manager;
 
-  Outcome Validate(const Globals& globals) override {
+  [[nodiscard]] Takes takes() const override { return {.formats = {Format::kTable, Format::kYaml, Format::kJson, Format::kName}}; }
+  Outcome Validate(const Globals&) override {
     if (!manager.empty() && manager != "file" && manager != "api") return Usage("--manager: file or api");
-    if (globals.format == Format::kWide) return Usage("export prints YAML, -o json or -o name");
     return std::nullopt;
   }
 

@@ -19,6 +19,7 @@ class Get : public Command {
  public:
   std::vector<std::string> words;
 
+  [[nodiscard]] Takes takes() const override { return {.formats = {Format::kTable, Format::kWide, Format::kJson, Format::kYaml, Format::kName}}; }
   Outcome Validate(const Globals&) override {
     auto parsed = ParseReferences(words);
     if (!parsed.ok()) return Usage(std::string(parsed.status().message()), "culvertctl get --help");
@@ -132,6 +133,8 @@ class Get : public Command {
       case Format::kTable:
       case Format::kWide:
         return ShowTables(context);
+      default:
+        break;
     }
   }
 

@@ -89,11 +89,7 @@ Cell Summarize(const std::vector<v1::Object>& objects) {
 
 class Status : public Command {
  public:
-  Outcome Validate(const Globals& globals) override {
-    if (globals.format == Format::kName || globals.format == Format::kWide)
-      return Usage("status prints lines, -o json or -o yaml");
-    return std::nullopt;
-  }
+  [[nodiscard]] Takes takes() const override { return {.formats = {Format::kTable, Format::kJson, Format::kYaml}}; }
 
   Outcome Run(Context& context) override {
     v1::GetDaemonResponse response;

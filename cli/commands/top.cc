@@ -91,6 +91,7 @@ class Top : public Command {
   std::string sort_text = "tx";
   std::string listener, dialer, forward;
 
+  [[nodiscard]] Takes takes() const override { return {.formats = {Format::kTable, Format::kJson, Format::kJsonLines}}; }
   Outcome Validate(const Globals&) override {
     if (!words.empty()) {
       const auto kind = ParseKind(words[0]);
@@ -180,7 +181,7 @@ class Top : public Command {
     v1::WatchStatsResponse message;
     while (!done_ && reader.Read(&message)) {
       std::optional<RateFrame> frame = rates.Add(message);
-      if (context.globals.format == Format::kJson) {
+      if (context.globals.format != Format::kTable) {
         context.streams.out << ToJsonLine(message) << std::endl;
         if (frame) ++shown;
       } else if (frame && on_screen) {

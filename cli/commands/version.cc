@@ -14,6 +14,8 @@ class Version : public Command {
  public:
   bool client_only = false;
 
+  [[nodiscard]] Takes takes() const override { return {.formats = {Format::kTable, Format::kJson}}; }
+
   Outcome Run(Context& context) override {
     std::ostream& out = context.streams.out;
     v1::GetDaemonResponse response;
