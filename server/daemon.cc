@@ -21,6 +21,8 @@ constexpr Duration kCallGrace = std::chrono::seconds(2);
 
 constexpr size_t kMaxAccessPolicyBytes = 1 << 20;
 
+constexpr size_t kMostGrowth = 12 << 20;  // of the heap, before what is unused of it is given back
+
 std::unique_ptr<StartFailure> Fail(int exit_code, std::vector<std::string> lines) {
   return std::make_unique<StartFailure>(StartFailure{exit_code, std::move(lines)});
 }
@@ -71,6 +73,7 @@ std::unique_ptr<StartFailure> Daemon::Start() {
   };
   supervisor.credential_folders = folders;
   supervisor.quic_identity = quic_identity_.get();
+  supervisor.logs = &logs_;
   supervisor.facts = Facts();
   for (const std::string& folder : options_.config_dirs) supervisor.config_status.add_config_dirs(folder);
   if (opened_store_) {
@@ -86,6 +89,9 @@ std::unique_ptr<StartFailure> Daemon::Start() {
   supervisor_ = std::make_unique<Supervisor>(*thread_, std::move(supervisor));
   event_taker_ = supervisor_.get();
   hub_ = std::make_unique<StatsHub>(*thread_, supervisor_->collector());
+  supervisor_->EverySecond([this] {
+    static_cast<void>(supervisor_->Aside([] { TrimGrownHeap(kMostGrowth); }));
+  });
   TellOfStore();
   if (opened_store_) {
     StoreWriter::Callbacks callbacks;

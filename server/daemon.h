@@ -34,7 +34,8 @@ struct StartFailure {
 
 class Daemon {
  public:
-  explicit Daemon(Options options) : options_(std::move(options)) {}
+  // `logs`: what is logged, for the API. Outlives it.
+  Daemon(Options options, const LogBook& logs) : options_(std::move(options)), logs_(logs) {}
   ~Daemon();
 
   // Reads the configuration, starts workers, makes the objects of files, serves. Nothing is bound before the configuration
@@ -56,6 +57,7 @@ class Daemon {
   DaemonFacts Facts() const;
 
   const Options options_;
+  const LogBook& logs_;
   SystemRandom random_;          // the control thread's, once that runs
   std::unique_ptr<QuicIdentity> quic_identity_;  // as well
   std::string state_path_;  // empty: there is no state directory

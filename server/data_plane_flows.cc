@@ -76,7 +76,7 @@ void DataPlane::SettleDispatchers() {
 void DataPlane::SettleDispatcher() {
   while (const auto event = dispatcher_.PollEvent()) {
     UdpRelay* relay = FindUdpRelay(event->user);
-    if (relay != nullptr && event->kind == dispatch::UdpDispatcher::Event::Kind::kFlowEnded) relay->OnFlowEnded(event->flow);
+    if (relay != nullptr && event->kind == dispatch::UdpDispatcher::Event::Kind::kFlowEnded) relay->OnFlowEnded(event->flow, event->last, event->reason);
   }
   dispatcher_timer_.Set(dispatcher_.NextTimeout().value_or(kInfiniteFuture));
 }
@@ -411,9 +411,7 @@ void DataPlane::AddUdpFlows(WorkerReport& report) {
       if (relay->parties().listener != nullptr) snapshot.listener = relay->parties().listener->config()->id.name;
       if (sessions_.Find(relay->session()) != nullptr) snapshot.session_id = sessions_.IdOf(relay->session());
       snapshot.source = relay->source();
-      const bool is_none = flow.host.empty() && flow.destination.ip.family() == IpAddress::Family::kNone;
-      snapshot.destination = is_none ? relay->DefaultDestination()
-                                     : dispatch::Destination{flow.destination, flow.host}.ToString();
+      snapshot.destination = relay->DestinationOf(flow);
       if (const SocketAddress outside = relay->outside(); outside.port != 0) snapshot.outside = outside.ToString();
       snapshot.opened_at_unix_ns = unix_now - (context_.now - flow.opened_at).count();
       snapshot.idle = context_.now - flow.active_at;
@@ -445,7 +443,7 @@ bool DataPlane::CloseUdpFlow(std::string_view id) {
   const auto handle = ParseHandleText(id, context_.index);
   const dispatch::Flow* flow = handle ? dispatcher->FindFlow(*handle) : nullptr;
   if (flow == nullptr) return false;
-  if (UdpRelay* relay = FindUdpRelay(dispatcher->UserOf(flow->association))) relay->OnFlowEnded(*handle);
+  if (UdpRelay* relay = FindUdpRelay(dispatcher->UserOf(flow->association))) relay->OnFlowEnded(*handle, *flow, dispatch::EndReason::kClosed);
   dispatcher->CloseFlow(*handle);
   SettleDispatchers();
   return true;

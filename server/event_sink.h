@@ -26,20 +26,22 @@ class EventSink {
   // `tell` may be called from any worker's thread; empty: nobody listens.
   void Open(std::function<void(WorkerEvent)> tell) { tell_ = std::move(tell); }
 
-  void Emit(TimePoint now, WorkerEvent event) {
-    if (!tell_) return;
+  // False: it was only counted, or nobody listens.
+  bool Emit(TimePoint now, WorkerEvent event) {
+    if (!tell_) return false;
     if (now - window_began_ >= std::chrono::seconds(1)) {
       window_began_ = now;
       told_ = 0;
     }
     if (++told_ > kPerSecond) {
       ++suppressed_;
-      return;
+      return false;
     }
     if (suppressed_ > 0) {
       tell_({true, "EventsSuppressed", "daemon", std::to_string(std::exchange(suppressed_, 0)) + " events came too fast to be told"});
     }
     tell_(std::move(event));
+    return true;
   }
 
  private:

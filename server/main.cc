@@ -12,6 +12,7 @@
 #include "core/base/log.h"
 #include "server/cpu_budget.h"
 #include "server/daemon.h"
+#include "server/log_book.h"
 #include "server/log_sink.h"
 #include "server/options.h"
 #include "server/process.h"
@@ -68,14 +69,16 @@ int main(int argc, char** argv) {
   }
   const Options& options = std::get<Options>(parsed);
   LimitHeaps(options.workers);
-  const std::unique_ptr<culvert::LogSink> sink = CreateLogSink(options.log_format);
+  LogBook logs;
+  const std::unique_ptr<culvert::LogSink> standard_error = CreateLogSink(options.log_format);
+  const std::unique_ptr<culvert::LogSink> sink = KeepIn(logs, *standard_error);
   culvert::SetLogSink(sink.get());
   culvert::SetLogLevel(options.log_level);
   culvert::SetLogLevel("audit", culvert::LogLevel::kInfo);  // who changed what is written down whatever else is
 
   int exit_code = 0;
   {
-    Daemon daemon(options);
+    Daemon daemon(options, logs);
     if (const auto failure = daemon.Start()) {
       for (const std::string& line : failure->lines) std::fprintf(stderr, "culvertd: %s\n", line.c_str());
       exit_code = failure->exit_code;

@@ -1,15 +1,19 @@
 #include "server/process.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timex.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
@@ -37,6 +41,13 @@ int TryConnect(const sockaddr_un& address) {
   const int error = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
   close(fd);
   return error;
+}
+
+size_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  size_t pages = 0;
+  statm >> pages >> pages;  // the second figure
+  return pages * static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace
@@ -74,6 +85,16 @@ void WakeSignalWaiter() { kill(getpid(), kWakeSignal); }
 
 void ExitNow(int code) { _exit(code); }
 
+void TrimGrownHeap(size_t most) {
+  static size_t floor = 0;  // what is needed, as far as it is known
+  const size_t resident = ResidentBytes();
+  if (floor == 0) floor = resident;
+  if (resident <= floor + most) return;
+  malloc_trim(0);
+  // Slowly: what is in use at this moment may be free at the next, and must not be taken for what is needed.
+  floor = std::min(ResidentBytes(), floor + most / 4);
+}
+
 bool IsRoot() { return geteuid() == 0; }
 uint32_t UserId() { return geteuid(); }
 uint32_t GroupId() { return getegid(); }
@@ -86,6 +107,22 @@ std::string HostName() {
 }
 
 int64_t ProcessId() { return getpid(); }
+
+bool ClockIsSynchronized() {
+  timex state{};  // asks, changes nothing
+  const int result = adjtimex(&state);
+  return result >= 0 && result != TIME_ERROR && (state.status & STA_UNSYNC) == 0;
+}
+
+uint64_t OpenFiles() {
+  std::error_code error;
+  uint64_t count = 0;
+  for (auto each = std::filesystem::directory_iterator("/proc/self/fd", error); !error && each != std::filesystem::directory_iterator();
+       each.increment(error)) {
+    ++count;
+  }
+  return count > 0 ? count - 1 : 0;  // without the one that the count itself needs
+}
 
 absl::Status PrepareControlSocket(const std::string& path) {
   sockaddr_un address{};

@@ -25,12 +25,20 @@ void WakeSignalWaiter();
 // Ends the process now, without destructors. For the second stop signal.
 [[noreturn]] void ExitNow(int code);
 
+// Gives back to the system what the heap holds and does not use, when the process has grown by more than `most` bytes since it last did so:
+// a moment in which much was asked leaves holes that nothing fills again. May take some milliseconds. One thread at a time.
+void TrimGrownHeap(size_t most);
+
 bool IsRoot();
 uint32_t UserId();   // that we act as
 uint32_t GroupId();
 bool StandardErrorIsTerminal();
 std::string HostName();
 int64_t ProcessId();
+// Whether something keeps the machine's clock right, as far as the kernel was told.
+bool ClockIsSynchronized();
+// File descriptors that are open; how many may be: MaxOpenFiles.
+uint64_t OpenFiles();
 
 // Makes `path` ready to be bound as a Unix socket: creates its folder (0750) if it is missing, and removes a socket that
 // nobody listens on any more.

@@ -92,10 +92,10 @@ bool Pump::Discard(Direction& direction) {
 void Pump::OnEnd(Direction& direction, TimePoint now) {
   direction.has_ended = true;
   Direction& reverse = Reverse(direction);
-  if (reverse.has_ended || direction.discards) return CloseBoth();
+  if (reverse.has_ended || direction.discards) return CloseBoth(PumpEnd::kFinished);
   if (!direction.from->CanHalfClose()) {
     // Its session is over in both directions: what the other side still says can reach nobody.
-    if (!direction.to->CanHalfClose()) return CloseBoth();
+    if (!direction.to->CanHalfClose()) return CloseBoth(PumpEnd::kFinished);
     direction.to->FinishWriting();
     return OnSessionOver(direction, now);
   }
@@ -117,8 +117,11 @@ void Pump::OnBroken(Direction& from_broken) {
   is_done_ = true;
   from_broken.from->Close();
   if (from_broken.has_ended || from_broken.discards) {
+    end_ = PumpEnd::kFinished;
     from_broken.to->Close();
   } else {
+    was_cut_ = true;
+    end_ = &from_broken == &directions_[0] ? PumpEnd::kNearBroke : PumpEnd::kFarBroke;
     from_broken.to->Reset(CloseReason::kAborted);
   }
 }
@@ -134,19 +137,19 @@ void Pump::CheckLinger(TimePoint now) {
   }
   linger_until_ = std::max(linger_until_, back.last_moved + options_.half_close_linger);
   linger_check_at_ = linger_until_;
-  if (now >= linger_until_) CloseBoth();
+  if (now >= linger_until_) CloseBoth(PumpEnd::kFinished);
 }
 
 void Pump::OnTimer(TimePoint now) {
   if (is_done_) return;
-  if (now >= discard_until_) return CloseBoth();
+  if (now >= discard_until_) return CloseBoth(PumpEnd::kFinished);
   if (lingering_ != nullptr) CheckLinger(now);
   if (is_done_) return;
   const TimePoint last_moved = std::max(directions_[0].last_moved, directions_[1].last_moved);
   if (now - last_moved < options_.idle_timeout) return;
   // Who reads nothing must not take what it did not get for the end.
-  if (is_stalled()) return ResetBoth(CloseReason::kIdleTimeout);
-  CloseBoth();
+  if (is_stalled()) return ResetBoth(PumpEnd::kIdleTimeout, CloseReason::kIdleTimeout);
+  CloseBoth(PumpEnd::kIdleTimeout);
 }
 
 TimePoint Pump::NextDeadline() const {
@@ -159,7 +162,7 @@ TimePoint Pump::NextDeadline() const {
 
 void Pump::End(TimePoint now, bool in_order) {
   if (is_done_) return;
-  if (!in_order) return ResetBoth(CloseReason::kAdmin);
+  if (!in_order) return ResetBoth(PumpEnd::kRequested, CloseReason::kAdmin);
   std::array<bool, 2> is_cut{};
   for (size_t i = 0; i < directions_.size(); ++i) {
     Direction& direction = directions_[i];
@@ -171,7 +174,8 @@ void Pump::End(TimePoint now, bool in_order) {
   for (size_t i = 0; i < directions_.size(); ++i) {
     if (is_cut[i]) directions_[i].to->Reset(CloseReason::kAdmin);
   }
-  CloseBoth();
+  was_cut_ = is_cut[0] || is_cut[1];
+  CloseBoth(PumpEnd::kRequested);
 }
 
 bool Pump::is_stalled() const {
@@ -180,13 +184,16 @@ bool Pump::is_stalled() const {
   });
 }
 
-void Pump::ResetBoth(CloseReason reason) {
+void Pump::ResetBoth(PumpEnd end, CloseReason reason) {
   is_done_ = true;
+  was_cut_ = true;
+  end_ = end;
   for (Direction& direction : directions_) direction.from->Reset(reason);
 }
 
-void Pump::CloseBoth() {
+void Pump::CloseBoth(PumpEnd end) {
   is_done_ = true;
+  end_ = end;
   for (Direction& direction : directions_) direction.from->Close();
 }
 

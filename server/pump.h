@@ -25,6 +25,16 @@
 
 namespace culvert::server {
 
+// Why a pump ended.
+enum class PumpEnd : uint8_t {
+  kNone,         // it has not
+  kFinished,     // both sides had
+  kIdleTimeout,
+  kRequested,    // End
+  kNearBroke,
+  kFarBroke,
+};
+
 struct PumpOptions {
   Duration idle_timeout{};
   Duration half_close_linger{};
@@ -47,6 +57,10 @@ class Pump {
   void End(TimePoint now, bool in_order);
   // True when both streams have been closed or reset.
   [[nodiscard]] bool is_done() const { return is_done_; }
+
+  [[nodiscard]] PumpEnd end() const { return end_; }
+  // It ended before everything was passed on, or that can be told.
+  [[nodiscard]] bool was_cut() const { return was_cut_; }
 
   // When either direction last moved a byte.
   [[nodiscard]] TimePoint last_moved() const { return std::max(directions_[0].last_moved, directions_[1].last_moved); }
@@ -77,12 +91,14 @@ class Pump {
   void OnSessionOver(Direction& direction, TimePoint now);
   void OnBroken(Direction& from_broken);
   void CheckLinger(TimePoint now);
-  void CloseBoth();
-  void ResetBoth(CloseReason reason);
+  void CloseBoth(PumpEnd end);
+  void ResetBoth(PumpEnd end, CloseReason reason);
 
   const PumpOptions options_;
   std::array<Direction, 2> directions_;  // from near, from far
   bool is_done_ = false;
+  bool was_cut_ = false;
+  PumpEnd end_ = PumpEnd::kNone;
   // Set while a side that cannot be half-closed waits for silence: the direction that ended.
   Direction* lingering_ = nullptr;
   TimePoint linger_until_ = kInfiniteFuture;

@@ -46,6 +46,7 @@ void Relay::Start(SlotHandle handle) {
   if (Session* session = context_.sessions->Find(near_.session)) {
     if (session->transport != Transport::kQuic) session->relay = handle;
     session->forward = parties_.forward->config;
+    near_address_ = session->remote;
   }
   near_.stream->set_observer(this);
   if (near_.door == nullptr) {
@@ -65,6 +66,7 @@ bool Relay::Run() {
     near_.stream->Close();
     if (far_.stream != nullptr) far_.stream->Reset(CloseReason::kAborted);
     parties_.forward->tally.OnFailed();
+    Record(EndedRecord::Verdict::kBroken, kEndedBySource);
     phase_ = Phase::kDone;
     return false;
   }
@@ -91,6 +93,7 @@ void Relay::RunDoor() {
       // It said nothing, or not all of it, and is gone: nobody's fault, and nobody to tell.
       near_.stream->Close();
       parties_.forward->tally.OnFailed();
+      Record(EndedRecord::Verdict::kBroken, kEndedBySource);
       phase_ = Phase::kDone;
       return;
     }
@@ -134,8 +137,8 @@ bool Relay::FlushDoor() {
 
 std::string Relay::source() const {
   if (near_.door != nullptr && !near_.door->request().source.empty()) return near_.door->request().source;
-  const Session* session = context_.sessions->Find(near_.session);
-  return session != nullptr ? session->remote.ToString() : std::string();
+  if (const Session* session = context_.sessions->Find(near_.session)) return session->remote.ToString();
+  return near_address_.port != 0 ? near_address_.ToString() : std::string();
 }
 
 // ---- The way.
@@ -289,6 +292,7 @@ void Relay::BeginPump() {
 void Relay::CountRefusal(Refusal refusal, const std::string& message) {
   parties_.forward->tally.OnFailed();
   ++parties_.forward->tally.counters.refused[static_cast<size_t>(refusal)];
+  Record(EndedRecord::Verdict::kRefused, RefusalName(refusal), message);
   context_.events.Emit(context_.now, {true, "StreamRefused", "forward/" + parties_.forward->config->id.name,
                                       absl::StrCat(std::string(RefusalName(refusal)), ": ", message)});
 }
@@ -346,7 +350,10 @@ bool Relay::RunPump() {
   if (!pump_->is_done()) return more;
   phase_ = Phase::kDone;
   // Where nobody waited for the answer it comes as the end of the stream.
-  if (far_header_ != nullptr && far_header_->state() == AddressedStream::State::kRefused) {
+  if (far_header_ == nullptr || far_header_->state() != AddressedStream::State::kRefused) {
+    RecordPump();
+  } else {
+    Record(EndedRecord::Verdict::kRefused, RefusalName(far_header_->refusal()), absl::StrCat("far side: ", far_header_->refusal_message()));
     ++parties_.forward->tally.counters.refused[static_cast<size_t>(far_header_->refusal())];
     context_.events.Emit(context_.now,
                          {true, "StreamRefused", "forward/" + parties_.forward->config->id.name,
@@ -425,6 +432,7 @@ void Relay::End(bool in_order) {
   if (is_leaving) return near_.stream->Close();  // it was refused and counted
   if (pump_) {
     pump_->End(context_.now, in_order);
+    RecordPump();
     if (far_target_ != nullptr) JudgeTarget();
     return;
   }
@@ -433,28 +441,7 @@ void Relay::End(bool in_order) {
   near_.stream->Reset(CloseReason::kAdmin);
   if (far_.stream != nullptr) far_.stream->Reset(CloseReason::kAdmin);
   parties_.forward->tally.OnFailed();
-}
-
-StreamSnapshot Relay::Snapshot() const {
-  StreamSnapshot snapshot;
-  snapshot.session = near_.session;
-  snapshot.far_session = far_.session;
-  snapshot.forward = parties_.forward->config->id.name;
-  snapshot.source = source();
-  if (near_.door != nullptr && !near_.door->request().destination.host.empty()) {
-    snapshot.destination = near_.door->request().destination.ToString();
-  } else if (!parties_.forward->config->destination.host.empty()) {
-    snapshot.destination = parties_.forward->config->destination.ToString();
-  }
-  snapshot.is_open = pump_.has_value();
-  snapshot.opened_at_unix_ns = opened_at_unix_ns_;
-  snapshot.connect_latency = connect_latency_;
-  snapshot.rx_bytes = pump_ ? pump_->bytes_from_near() : 0;
-  snapshot.tx_bytes = pump_ ? pump_->bytes_from_far() : 0;
-  snapshot.idle = pump_ ? context_.now - pump_->last_moved() : Duration::zero();
-  if (near_.stream != nullptr) snapshot.time_in_limit = near_.stream->time_in_limit();
-  if (far_.stream != nullptr) snapshot.far_time_in_limit = far_.stream->time_in_limit();
-  return snapshot;
+  Record(EndedRecord::Verdict::kBroken, kEndedHere);
 }
 
 }  // namespace culvert::server

@@ -6,10 +6,13 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "core/base/slot_map.h"
 #include "server/addressed_stream.h"
 #include "server/dial.h"
+#include "server/ended_log.h"
 #include "server/object_tally.h"
 #include "server/pump.h"
 #include "server/reverse_board.h"
@@ -110,11 +113,15 @@ class Relay final : private StreamObserver, private TimerHandler, private Revers
   void Refuse(Refusal refusal, const std::string& message);
   void CountRefusal(Refusal refusal, const std::string& message);
   [[nodiscard]] bool FlushDoor();
+  // For the log of what has ended (EndedLog).
+  void Record(EndedRecord::Verdict verdict, std::string_view reason, std::string message = "");
+  void RecordPump();
   // What came of a dialer's TLS session after its handshake: only then the far side's verdict on our certificate shows.
   void JudgeTarget();
   void Account();
   void Arm();
   [[nodiscard]] std::string source() const;
+  [[nodiscard]] std::string destination() const;
 
   WorkerContext& context_;
   Host& host_;
@@ -135,6 +142,7 @@ class Relay final : private StreamObserver, private TimerHandler, private Revers
   std::optional<ReverseBoard::Waiter> waiter_;
   std::optional<Pump> pump_;
   TargetState* far_target_ = nullptr;  // of a dialer with TLS, until it is judged
+  SocketAddress near_address_;  // of the client, as its session has it; that may be gone first
   const TimePoint opened_at_;
   const int64_t opened_at_unix_ns_;
   Duration connect_latency_{};

@@ -243,4 +243,32 @@ v1::UdpFlow ToProto(const UdpFlowSnapshot& from) {
   return flow;
 }
 
+v1::TapRecord ToProto(const EndedRecord& from) {
+  v1::TapRecord record;
+  *record.mutable_time() = ToTimestamp(from.ended_at_unix_ns);
+  record.set_kind(from.kind == EndedRecord::Kind::kStream ? v1::TapRecord::KIND_STREAM : v1::TapRecord::KIND_UDP_FLOW);
+  switch (from.verdict) {
+    case EndedRecord::Verdict::kClosed: record.set_verdict(v1::TapRecord::VERDICT_CLOSED); break;
+    case EndedRecord::Verdict::kBroken: record.set_verdict(v1::TapRecord::VERDICT_BROKEN); break;
+    case EndedRecord::Verdict::kRefused: record.set_verdict(v1::TapRecord::VERDICT_REFUSED); break;
+  }
+  record.set_reason(std::string(from.reason));
+  record.set_message(from.message);
+  record.set_forward(from.forward);
+  record.set_listener(from.listener);
+  if (!from.session_id.empty()) record.set_session("sessions/" + from.session_id);
+  if (!from.far_session_id.empty()) record.set_far_session("sessions/" + from.far_session_id);
+  record.set_source(from.source);
+  record.set_destination(from.destination);
+  *record.mutable_duration() = ToProto(from.duration);
+  v1::Counters& counters = *record.mutable_counters();
+  counters.set_rx_packets(from.rx_packets);
+  counters.set_rx_bytes(from.rx_bytes);
+  counters.set_tx_packets(from.tx_packets);
+  counters.set_tx_bytes(from.tx_bytes);
+  counters.set_rx_dropped(from.dropped);
+  record.set_worker(from.worker);
+  return record;
+}
+
 }  // namespace culvert::server

@@ -14,6 +14,7 @@ v1::Counters ToProto(const ObjectCounters& counters);
 v1::Session ToProto(const SessionSnapshot& session);
 v1::Stream ToProto(const StreamSnapshot& stream);
 v1::UdpFlow ToProto(const UdpFlowSnapshot& flow);
+v1::TapRecord ToProto(const EndedRecord& record);
 v1::TlsSession ToProto(const SessionTls& tls);
 v1::PathStats ToPathStats(const SessionStats& stats);
 v1::SocketStatus ToProto(const io::UdpSocket::Granted& granted);

@@ -23,6 +23,7 @@
 #include "server/change_plan.h"
 #include "server/control_thread.h"
 #include "server/event_hub.h"
+#include "server/log_book.h"
 #include "server/log_levels.h"
 #include "server/report_collector.h"
 #include "server/running_state.h"
@@ -58,6 +59,7 @@ struct SupervisorOptions {
   // disk. Empty: nothing is kept.
   std::function<void(std::vector<StoreChange> changes, std::function<void(absl::Status)> done)> store;
   std::optional<std::array<uint64_t, 2>> etag_key;  // of the store, so that etags outlive a run
+  const LogBook* logs = nullptr;  // the daemon's log; outlives it
   DaemonFacts facts;
   v1::GetConfigStatusResponse config_status;  // what does not change while it runs
 };
@@ -133,6 +135,18 @@ class Supervisor {
   void SetLogLevel(std::string component, LogLevel level, Duration revert_after, Done<LogLevel> done);
   // From now on, `task` runs on the control thread about every second.
   void EverySecond(std::function<void()> task);
+  // Runs `task` aside, `delay` from now; with an error when the daemon stops or too much waits there.
+  void After(Duration delay, std::function<void(absl::Status)> task);
+  // What has ended since record number after[i] of worker i (worker.h); `after` empty: all that is remembered. `done` gets a batch for each
+  // worker, in their order, and runs aside.
+  void ReadEnded(std::vector<uint64_t> after, Done<std::vector<EndedBatch>> done);
+  [[nodiscard]] const LogBook& logs() const { return *options_.logs; }
+  // How many streams of each there are now.
+  struct TailReaders {
+    std::atomic<int> taps{0};
+    std::atomic<int> logs{0};
+  };
+  [[nodiscard]] TailReaders& tail_readers() { return tail_readers_; }
 
   struct ProbeSubject {
     std::string name;     // a dialer that exists, or else
@@ -237,6 +251,7 @@ class Supervisor {
   ControlThread& thread_;
   const SupervisorOptions options_;
   std::atomic<bool> stopping_{false};
+  TailReaders tail_readers_;
   RevisionClock revisions_;  // the control thread's
   EventHub events_;
   // The control thread's, like all below.

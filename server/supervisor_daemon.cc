@@ -3,6 +3,7 @@
 
 #include "core/io/monotonic_clock.h"
 #include "server/lease.h"
+#include "server/process.h"
 #include "server/stats_proto.h"
 #include "server/supervisor.h"
 
@@ -29,6 +30,10 @@ v1::Daemon Supervisor::DescribeDaemon(const MergedReport& report) const {
   daemon.set_udp_gro(facts.udp_gro);
   daemon.set_hostname(facts.hostname);
   daemon.set_pid(facts.pid);
+  *daemon.mutable_time() = ToTimestamp(io::UnixNanoseconds());
+  daemon.set_clock_is_synchronized(ClockIsSynchronized());
+  daemon.set_open_files(OpenFiles());
+  daemon.set_open_files_limit(MaxOpenFiles());
   daemon.set_listeners(static_cast<int32_t>(table_.CountOf(Kind::kListener)));
   daemon.set_dialers(static_cast<int32_t>(table_.CountOf(Kind::kDialer)));
   daemon.set_forwards(static_cast<int32_t>(table_.CountOf(Kind::kForward)));

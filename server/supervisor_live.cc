@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "core/io/monotonic_clock.h"
 #include "server/config_from_proto.h"
 #include "server/error_builder.h"
 #include "server/supervisor.h"
@@ -45,6 +46,42 @@ void Supervisor::ClosedSessions(Done<std::vector<SessionSnapshot>> done) {
       if (is_asked) ++tally->left;
     }
     if (tally->left == 0) done(ControlOverloaded());
+  });
+  if (!is_posted) done(RefusalStatus());
+}
+
+void Supervisor::After(Duration delay, std::function<void(absl::Status)> task) {
+  const bool is_posted = Post([this, delay, task] {
+    thread_.RunAt(io::Now() + delay, [this, task] {
+      if (stopping_) return task(DaemonStopping());
+      if (!Aside([task] { task(absl::OkStatus()); })) task(ControlOverloaded());
+    });
+  });
+  if (!is_posted) task(RefusalStatus());
+}
+
+void Supervisor::ReadEnded(std::vector<uint64_t> after, Done<std::vector<EndedBatch>> done) {
+  const bool is_posted = Post([this, after = std::move(after), done] {
+    struct Gathered {
+      size_t left = 0;
+      std::vector<EndedBatch> batches;
+    };
+    const auto gathered = std::make_shared<Gathered>();
+    gathered->batches.resize(options_.workers.size());
+    gathered->left = options_.workers.size();
+    const auto take = [this, gathered, done](size_t worker, EndedBatch batch) {
+      gathered->batches[worker] = std::move(batch);
+      if (--gathered->left > 0) return;
+      if (!Aside([gathered, done] { done(std::move(gathered->batches)); })) done(ControlOverloaded());
+    };
+    for (size_t i = 0; i < options_.workers.size(); ++i) {
+      const uint64_t behind = after.empty() ? 0 : after[i];
+      const bool is_asked = options_.workers[i]->ReadEnded(behind, [this, take, i](EndedBatch batch) {
+        thread_.PostReply([take, i, batch = std::move(batch)]() mutable { take(i, std::move(batch)); });
+      });
+      // One that is too busy to answer is asked again the next time.
+      if (!is_asked) thread_.PostReply([take, i, behind] { take(i, EndedBatch{.records = {}, .last = behind, .lost = 0}); });
+    }
   });
   if (!is_posted) done(RefusalStatus());
 }

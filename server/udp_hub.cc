@@ -202,7 +202,7 @@ void UdpHub::Settle() {
     if (event->kind == dispatch::UdpDispatcher::Event::Kind::kAssociationEnded) {
       if (UdpRelay* relay = host_.FindUdpRelay(event->user)) relay->End();
     } else if (UdpRelay* relay = host_.FindUdpRelay(event->user)) {
-      relay->OnFlowEnded(event->flow);
+      relay->OnFlowEnded(event->flow, event->last, event->reason);
     }
   }
   timer_.Set(dispatcher_.NextTimeout().value_or(kInfiniteFuture));

@@ -180,7 +180,10 @@ void UdpRelay::Refuse(Refusal refusal, const std::string& message) {
   context_.events.Emit(context_.now, {true, "FlowRefused", "forward/" + forward.config->id.name,
                                       absl::StrCat(std::string(RefusalName(refusal)), ": ", message)});
   Answer(refusal, message);
-  End();
+  if (!is_done_ && setup_.dispatcher->FlowCountOf(setup_.association) == 0) {
+    Record(nullptr, EndedRecord::Verdict::kRefused, RefusalName(refusal), message);
+  }
+  End(EndedRecord::Verdict::kRefused, RefusalName(refusal), message);
 }
 
 bool UdpRelay::Run() {
@@ -231,10 +234,11 @@ void UdpRelay::OnPortEnded(PacketPort& port) {
       tunnel_->header()->state() == AddressedStream::State::kRefused) {
     return Refuse(tunnel_->header()->refusal(), absl::StrCat("far side: ", tunnel_->header()->refusal_message()));
   }
-  End();
+  if (&port == near_.get()) return End(EndedRecord::Verdict::kClosed, kEndedByClient);
+  End(EndedRecord::Verdict::kBroken, kEndedByFarSide);
 }
 
-void UdpRelay::End() {
+void UdpRelay::End(EndedRecord::Verdict verdict, std::string_view reason, const std::string& message) {
   if (std::exchange(is_done_, true)) return;
   timer_.Cancel();
   dial_.reset();
@@ -243,6 +247,7 @@ void UdpRelay::End() {
   AddDrops();
   ObjectCounters& counters = setup_.parties.forward->tally.counters;
   counters.udp_flows -= setup_.dispatcher->FlowCountOf(setup_.association);
+  setup_.dispatcher->ForEachFlowOf(setup_.association, [&](dispatch::FlowHandle, const dispatch::Flow& flow) { Record(&flow, verdict, reason, message); });
   setup_.dispatcher->Close(setup_.association);
   if (is_started_) setup_.parties.forward->tally.OnClosed();
   if (far_ != nullptr) far_->End(/*in_order=*/true);
@@ -337,10 +342,14 @@ void UdpRelay::ToSocket(const dispatch::Destination& destination, ByteView paylo
 void UdpRelay::Deny(dispatch::FlowHandle flow, const std::string& destination) {
   ForwardRuntime& forward = *setup_.parties.forward;
   --forward.tally.counters.udp_flows;
-  setup_.dispatcher->CloseFlow(flow);
   ++forward.tally.counters.refused[static_cast<size_t>(Refusal::kDestinationDenied)];
-  context_.events.Emit(context_.now, {true, "FlowRefused", "forward/" + forward.config->id.name,
-                                      absl::StrCat("DESTINATION_DENIED: ", destination, " may not be reached from here")});
+  const bool is_told = context_.events.Emit(context_.now, {true, "FlowRefused", "forward/" + forward.config->id.name,
+                                                           absl::StrCat("DESTINATION_DENIED: ", destination, " may not be reached from here")});
+  // A client may send what is denied as fast as it can: no more of it is written down than is told.
+  if (const dispatch::Flow* denied = is_told ? setup_.dispatcher->FindFlow(flow) : nullptr) {
+    Record(denied, EndedRecord::Verdict::kRefused, RefusalName(Refusal::kDestinationDenied), absl::StrCat(destination, " may not be reached from here"));
+  }
+  setup_.dispatcher->CloseFlow(flow);
   Drop(UdpDrop::kDenied);
 }
 
@@ -458,8 +467,12 @@ size_t UdpRelay::queued() const {
   return queued;
 }
 
-void UdpRelay::OnFlowEnded(dispatch::FlowHandle flow) {
+void UdpRelay::OnFlowEnded(dispatch::FlowHandle flow, const dispatch::Flow& last, dispatch::EndReason reason) {
   --setup_.parties.forward->tally.counters.udp_flows;
+  const std::string_view why = reason == dispatch::EndReason::kIdle      ? kEndedIdle
+                               : reason == dispatch::EndReason::kEvicted ? kEndedForOthers
+                                                                         : kEndedHere;
+  Record(&last, EndedRecord::Verdict::kClosed, why);
   if (const auto port = flow_sockets_.find(flow.packed()); port != flow_sockets_.end()) {
     AddDropsOf(*port->second);
     flow_sockets_.erase(port);

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/dispatch/udp_dispatcher.h"
 #include "core/transport/packet_queue.h"
@@ -77,12 +78,13 @@ class UdpRelay final : private PacketPort::Observer,
   void OnClientPacket(const dispatch::Destination& destination, ByteView payload) { FromNear(destination, payload); }
 
   [[nodiscard]] bool Run();
-  void End();
+  // `verdict`, `reason`: of the flows it still has.
+  void End(EndedRecord::Verdict verdict = EndedRecord::Verdict::kClosed, std::string_view reason = kEndedHere, const std::string& message = "");
   [[nodiscard]] bool is_done() const { return is_done_; }
   // Accounts for what its ports dropped so far.
   void AddDrops();
-  // The dispatcher says that a flow ended.
-  void OnFlowEnded(dispatch::FlowHandle flow);
+  // A flow ended, as the dispatcher says or is about to be told. `last`: as it is, or was.
+  void OnFlowEnded(dispatch::FlowHandle flow, const dispatch::Flow& last, dispatch::EndReason reason);
 
   [[nodiscard]] const RelayParties& parties() const { return setup_.parties; }
   [[nodiscard]] dispatch::AssociationHandle association() const { return setup_.association; }
@@ -95,6 +97,7 @@ class UdpRelay final : private PacketPort::Observer,
   [[nodiscard]] SocketAddress outside() const { return far_ != nullptr ? far_->outside_address() : SocketAddress(); }
   [[nodiscard]] const std::string& source() const { return setup_.source; }
   [[nodiscard]] SlotHandle session() const { return far_session_.is_null() ? setup_.session : far_session_; }
+  [[nodiscard]] std::string DestinationOf(const dispatch::Flow& flow) const;
   [[nodiscard]] std::string DefaultDestination() const { return way_.destination.host.empty() ? std::string() : way_.destination.ToString(); }
 
   bool is_scheduled = false;  // the host's
@@ -133,6 +136,8 @@ class UdpRelay final : private PacketPort::Observer,
   void OnSettled();
   void Refuse(Refusal refusal, const std::string& message);
   void Answer(Refusal refusal, const std::string& message);
+  // For the log of what has ended (EndedLog). `flow` nullptr: none had begun.
+  void Record(const dispatch::Flow* flow, EndedRecord::Verdict verdict, std::string_view reason, const std::string& message = "");
   UdpName* FindName(const dispatch::Destination& destination);
   [[nodiscard]] IpAddress PickAddress(const Resolver::Addresses& addresses) const override;
 

@@ -91,6 +91,10 @@ class Worker final : public WorkerControl, private io::IoHandler {
     return context_.mailbox->Post([this, done = std::move(done)] { done(plane_->ClosedSessions()); });
   }
 
+  bool ReadEnded(uint64_t after, std::function<void(EndedBatch)> done) override {
+    return context_.mailbox->Post([this, after, done = std::move(done)] { done(context_.ended.Read(after)); });
+  }
+
   bool CloseStream(std::string id, bool graceful, std::function<void(bool)> done) override {
     return context_.mailbox->Post([this, id = std::move(id), graceful, done = std::move(done)] {
       done(plane_->CloseStream(id, graceful));

@@ -22,6 +22,7 @@
 #include "core/transport/session_stats.h"
 #include "server/config.h"
 #include "server/connect_channel.h"
+#include "server/ended_log.h"
 #include "server/event_sink.h"
 #include "server/udp_drop.h"
 
@@ -192,6 +193,8 @@ class WorkerControl {
   [[nodiscard]] virtual bool Report(ReportWants wants, std::function<void(WorkerReport)> done) = 0;
   // The last ones that ended (SessionRegistry::kMaxClosed), oldest first.
   [[nodiscard]] virtual bool ClosedSessions(std::function<void(std::vector<SessionSnapshot>)> done) = 0;
+  // What has ended since record number `after` (EndedLog); 0: all that is remembered.
+  [[nodiscard]] virtual bool ReadEnded(uint64_t after, std::function<void(EndedBatch)> done) = 0;
   // done(false): no such session.
   [[nodiscard]] virtual bool CloseSession(std::string id, bool graceful, std::function<void(bool found)> done) = 0;
   // `id`: of a StreamSnapshot or UdpFlowSnapshot. done(false): no such.

@@ -13,6 +13,7 @@
 #include "core/io/mailbox.h"
 #include "core/io/reactor.h"
 #include "core/io/udp_outbox.h"
+#include "server/ended_log.h"
 #include "server/event_sink.h"
 #include "server/timer_queue.h"
 #include "server/tls_handshake.h"
@@ -45,6 +46,7 @@ struct WorkerContext {
   std::shared_ptr<std::atomic<uint64_t>> udp_sockets = std::make_shared<std::atomic<uint64_t>>(0);
   uint64_t max_udp_sockets = 65536;
   EventSink events;
+  EndedLog ended;
   std::shared_ptr<const std::vector<SocketAddress>> own_addresses = std::make_shared<std::vector<SocketAddress>>();  // where the daemon listens
   io::UdpOutbox outbox;                          // of plain UDP sockets; sent at the end of an iteration
   io::ReceiveBatch receive_batch;                // for all sockets, one after the other

@@ -142,6 +142,17 @@ class UdpDispatcher {
     flows_.ForEach(visit);
   }
 
+  // The same of one association, those that were silent longest first.
+  template <typename Visitor>
+  void ForEachFlowOf(AssociationHandle association, Visitor&& visit) {
+    const Association* owner = associations_.Find(association);
+    FlowHandle handle = owner != nullptr ? owner->oldest : FlowHandle{};
+    while (Flow* flow = flows_.Find(handle)) {
+      visit(handle, *flow);
+      handle = flow->in_association.after;
+    }
+  }
+
   // ---- Time.
   void OnTimeout(TimePoint now);
   [[nodiscard]] std::optional<TimePoint> NextTimeout() const { return deadlines_.Next(); }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "culvert/v1/dialer.pb.h"
+#include "culvert/v1/observe.pb.h"
 #include "server/access/admission.h"
 #include "server/access/methods.h"
 #include "server/error_builder.h"
@@ -15,7 +16,9 @@ size_t StandingCalls::MostOfOneCaller(const google::protobuf::Descriptor& reques
   // Connect half of what one worker takes (data_plane_flows.cc), as one program may well carry most of them.
   constexpr size_t kReaders = 8;
   constexpr size_t kConnects = 128;
-  return &request == v1::ConnectRequest::descriptor() ? kConnects : kReaders;
+  constexpr size_t kTails = 4;  // half of the taps, all readers of the log (services/tail_reactors.cc)
+  if (&request == v1::ConnectRequest::descriptor()) return kConnects;
+  return &request == v1::TapRequest::descriptor() || &request == v1::TailLogsRequest::descriptor() ? kTails : kReaders;
 }
 
 absl::StatusOr<std::unique_ptr<StandingCalls::Ticket>> StandingCalls::Enter(const CallerSource& source, const grpc::ServerContextBase& call,

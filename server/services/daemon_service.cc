@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "proto/manifest/suggest.h"
+#include "server/log_book.h"
 #include "server/log_levels.h"
 #include "server/services/unary_call.h"
 #include "server/supervisor.h"
@@ -22,16 +23,6 @@ std::optional<LogLevel> FromProto(v1::LogLevel level) {
     case v1::LOG_LEVEL_DEBUG: return LogLevel::kDebug;
     default: return std::nullopt;
   }
-}
-
-v1::LogLevel ToProto(LogLevel level) {
-  switch (level) {
-    case LogLevel::kError: return v1::LOG_LEVEL_ERROR;
-    case LogLevel::kWarning: return v1::LOG_LEVEL_WARNING;
-    case LogLevel::kInfo: return v1::LOG_LEVEL_INFO;
-    case LogLevel::kDebug: break;
-  }
-  return v1::LOG_LEVEL_DEBUG;
 }
 
 absl::Status CheckComponent(const std::string& component) {

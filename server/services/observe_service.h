@@ -17,6 +17,9 @@ class ObserveService final : public v1::ObserveService::CallbackService {
                                                               const v1::WatchStatsRequest* request) override;
   grpc::ServerWriteReactor<v1::ListEventsResponse>* ListEvents(grpc::CallbackServerContext* call,
                                                               const v1::ListEventsRequest* request) override;
+  grpc::ServerWriteReactor<v1::TapResponse>* Tap(grpc::CallbackServerContext* call, const v1::TapRequest* request) override;
+  grpc::ServerWriteReactor<v1::TailLogsResponse>* TailLogs(grpc::CallbackServerContext* call,
+                                                          const v1::TailLogsRequest* request) override;
 
  private:
   const ServiceContext context_;

@@ -32,7 +32,7 @@ class WatchLog {
  public:
   // More than one Apply of everything there can be makes, with an event for each.
   static constexpr size_t kMaxRecords = 32768;
-  static constexpr size_t kMaxBytes = 16 << 20;  // encoded; in memory it is three times as much
+  static constexpr size_t kMaxBytes = 8 << 20;  // encoded; in memory it is three times as much
 
   // Outlives it.
   explicit WatchLog(RevisionClock& revisions) : revisions_(revisions), compacted_(revisions.first()) {}

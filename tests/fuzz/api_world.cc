@@ -95,6 +95,7 @@ ApiWorld::ApiWorld(v1::Role role) : caller_(CallerWith(role)) {
   options.read_file = ReadFuzzFile();
   options.reload_interval = std::chrono::hours(1);
   options.quic_identity = identity.get();
+  options.logs = &logs_;
   options.facts.start_unix_ns = io::UnixNanoseconds();
   supervisor_ = std::make_unique<server::Supervisor>(thread_, std::move(options));
   hub_ = std::make_unique<server::StatsHub>(thread_, supervisor_->collector());

@@ -57,6 +57,7 @@ class ApiWorld {
   server::FakeBinder binder_;
   SeededRandom random_{1};
   const server::PageTokens tokens_{random_};
+  server::LogBook logs_;
   server::ControlThread thread_;
   const server::FixedCaller caller_;
   server::StandingCalls standing_;

@@ -40,6 +40,7 @@ class ControlFixture : public ::testing::Test {
     options.read_seed_file = [](const std::string&, const std::string& field) -> absl::StatusOr<std::string> {
       return InvalidField(field, "no files here");
     };
+    options.logs = &logs_;
     options.facts.start_unix_ns = io::UnixNanoseconds();
     if (adjust) adjust(options);
     supervisor_ = std::make_unique<Supervisor>(thread_, std::move(options));
@@ -113,6 +114,7 @@ class ControlFixture : public ::testing::Test {
   FakeBinder binder_;
   SeededRandom random_{1};
   PageTokens tokens_{random_};
+  LogBook logs_;
   ControlThread thread_;
   std::unique_ptr<Supervisor> supervisor_;
   std::unique_ptr<StatsHub> hub_;

@@ -64,6 +64,13 @@ class FakeWorker final : public WorkerControl {
     done(std::erase_if(streams, [&](const StreamSnapshot& stream) { return stream.id == id; }) > 0);
     return true;
   }
+  bool ReadEnded(uint64_t after, std::function<void(EndedBatch)> done) override {
+    const std::lock_guard lock(ended_mutex);
+    done(ended.Read(after));
+    return true;
+  }
+  std::mutex ended_mutex;
+  EndedLog ended;  // guarded by ended_mutex
   bool ClosedSessions(std::function<void(std::vector<SessionSnapshot>)> done) override {
     done(closed);
     return true;

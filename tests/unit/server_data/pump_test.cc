@@ -143,7 +143,8 @@ TEST_F(PumpTest, TcpToTcpHalfClosesEachWay) {
   EXPECT_EQ(tcp.outgoing, "late answer");
   tcp2.peer_finished = true;
   EXPECT_FALSE(pump.Run(now));
-  EXPECT_TRUE(pump.is_done());
+  EXPECT_EQ(pump.end(), PumpEnd::kFinished);
+  EXPECT_FALSE(pump.was_cut());
   EXPECT_EQ(tcp.ending, "close");
   EXPECT_EQ(tcp2.ending, "close");
 }
@@ -305,6 +306,8 @@ TEST_F(PumpTest, ABrokenSideResetsTheOther) {
     EXPECT_TRUE(pump.is_done());
     EXPECT_EQ(other.ending, "reset");
     EXPECT_EQ(broken.ending, "close");
+    EXPECT_EQ(pump.end(), which == &tcp ? PumpEnd::kNearBroke : PumpEnd::kFarBroke);
+    EXPECT_TRUE(pump.was_cut());
   }
 }
 
@@ -318,6 +321,8 @@ TEST_F(PumpTest, AResetAfterAFinishedUploadStillDeliversIt) {
   EXPECT_TRUE(pump.is_done());
   EXPECT_EQ(kcp.outgoing, "upload");
   EXPECT_EQ(kcp.ending, "close");
+  EXPECT_EQ(pump.end(), PumpEnd::kFinished);
+  EXPECT_FALSE(pump.was_cut());
 }
 
 TEST_F(PumpTest, ASideThatFinishedBeforeItsSessionWasLostIsNoCut) {
@@ -355,13 +360,16 @@ TEST_F(PumpTest, SilenceBothWaysEndsThePair) {
   EXPECT_TRUE(pump.is_done());
   EXPECT_EQ(tcp.ending, "close");
   EXPECT_EQ(kcp.ending, "close");
+  EXPECT_EQ(pump.end(), PumpEnd::kIdleTimeout);
+  EXPECT_FALSE(pump.was_cut());
 }
 
 TEST_F(PumpTest, EndInOrderOffersWhatIsThere) {
   Pump pump(tcp, kcp, options, now);
   tcp.incoming = "just arrived";
   pump.End(now, /*in_order=*/true);
-  EXPECT_TRUE(pump.is_done());
+  EXPECT_EQ(pump.end(), PumpEnd::kRequested);
+  EXPECT_FALSE(pump.was_cut());
   EXPECT_EQ(kcp.outgoing, "just arrived");
   EXPECT_EQ(kcp.ending, "close");
   EXPECT_EQ(tcp.ending, "close");
@@ -374,6 +382,7 @@ TEST_F(PumpTest, EndInOrderOfWhatDoesNotFitIsAnErrorForItsReader) {
   kcp.room = 3;
   pump.End(now, /*in_order=*/true);
   EXPECT_TRUE(pump.is_done());
+  EXPECT_TRUE(pump.was_cut());
   EXPECT_EQ(kcp.outgoing, "too");
   EXPECT_EQ(kcp.ending, "reset");
   EXPECT_EQ(tcp.outgoing, "fits");
@@ -431,6 +440,8 @@ TEST_F(PumpTest, ASlowReaderStallsThePairAndSilenceThenResetsIt) {
   EXPECT_TRUE(pump.is_done());
   EXPECT_EQ(tcp.ending, "reset") << "what is cut must not look complete";
   EXPECT_EQ(kcp.ending, "reset");
+  EXPECT_EQ(pump.end(), PumpEnd::kIdleTimeout);
+  EXPECT_TRUE(pump.was_cut());
 }
 
 TEST_F(PumpTest, AStreamThatTakesLessThanItPromisedStallsThePair) {
@@ -460,6 +471,8 @@ TEST_F(PumpTest, EndAtOnceResetsBoth) {
   EXPECT_EQ(kcp.outgoing, "");
   EXPECT_EQ(kcp.ending, "reset");
   EXPECT_EQ(tcp.ending, "reset");
+  EXPECT_EQ(pump.end(), PumpEnd::kRequested);
+  EXPECT_TRUE(pump.was_cut());
 }
 
 }  // namespace

@@ -253,5 +253,63 @@ TEST_F(WorkerEndTest, StoppingEndsEverySessionInOrderAndSoon) {
   EXPECT_FALSE(workers_[0]->Report({}, [](WorkerReport) {}));
 }
 
+// What ended is written down by both ends of the tunnel: who, where to, how much, and how it ended.
+TEST_F(WorkerEndTest, WhatEndedIsWrittenDown) {
+  Open([](Stream& stream) {
+    static_cast<void>(stream.ReadText(4));
+    static_cast<void>(stream.Write("answer"));
+  });
+  ASSERT_TRUE(client_->Write("ask!").ok());
+  EXPECT_EQ(client_->ReadText(6).value_or(""), "answer");
+  client_.reset();
+  ASSERT_TRUE(AllGone());
+  const auto ended = Ended();
+  ASSERT_EQ(ended.size(), 2u);
+  const bool is_near_first = ended[0]->listener == "in";
+  const EndedRecord& near = *ended[is_near_first ? 0 : 1];
+  const EndedRecord& far = *ended[is_near_first ? 1 : 0];
+  EXPECT_EQ(near.kind, EndedRecord::Kind::kStream);
+  EXPECT_EQ(near.listener, "in");
+  EXPECT_TRUE(near.source.starts_with("127.0.0.1:")) << near.source;
+  EXPECT_EQ(near.rx_bytes, 4u);
+  EXPECT_EQ(near.tx_bytes, 6u);
+  EXPECT_FALSE(near.session_id.empty());
+  EXPECT_FALSE(near.far_session_id.empty());
+  EXPECT_GT(near.ended_at_unix_ns, 0);
+  EXPECT_EQ(far.listener, "kcp");
+  EXPECT_EQ(far.destination, destination_->address().ToString());
+  EXPECT_EQ(far.rx_bytes, 4u);
+  EXPECT_EQ(far.verdict, EndedRecord::Verdict::kClosed);
+  EXPECT_EQ(far.reason, kEndedFinished);
+}
+
+TEST_F(WorkerEndTest, WhatWasCutOrRefusedIsWrittenDownToo) {
+  Open([](Stream& stream) { static_cast<void>(stream.ReadToEnd()); });
+  ASSERT_TRUE(client_->Write("x").ok());
+  ASSERT_TRUE(Eventually([&] { return Streams().size() == 2; }));
+  for (const SessionSnapshot& session : Sessions()) {
+    if (session.listener != "in") continue;
+    EXPECT_TRUE(CloseSession(session, /*graceful=*/false));
+  }
+  ASSERT_TRUE(AllGone());
+  const auto by_listener = [&](const std::string& listener) {
+    for (const auto& record : Ended()) {
+      if (record->listener == listener) return record;
+    }
+    return std::make_shared<const EndedRecord>();
+  };
+  EXPECT_EQ(by_listener("in")->verdict, EndedRecord::Verdict::kBroken);
+  EXPECT_EQ(by_listener("in")->reason, kEndedHere);
+
+  const SocketAddress closed = AddTcpListener("nowhere");
+  AddDirectForward("nowhere", "nowhere", {IpAddress::LoopbackV4(), 1});  // nobody listens there
+  Apply();
+  auto refused = Stream::Connect(closed);
+  EXPECT_TRUE(EndsWithoutData(refused));
+  ASSERT_TRUE(Eventually([&] { return by_listener("nowhere")->verdict == EndedRecord::Verdict::kRefused; }));
+  EXPECT_EQ(by_listener("nowhere")->reason, "CONNECT_REFUSED");
+  EXPECT_FALSE(by_listener("nowhere")->message.empty());
+}
+
 }  // namespace
 }  // namespace culvert::server

@@ -210,6 +210,15 @@ std::vector<UdpFlowSnapshot> WorkerFixture::UdpFlows() {
   return flows;
 }
 
+std::vector<std::shared_ptr<const EndedRecord>> WorkerFixture::Ended() {
+  std::vector<std::shared_ptr<const EndedRecord>> all;
+  for (const auto& worker : workers_) {
+    const auto batch = Wait<EndedBatch>([&](std::function<void(EndedBatch)> done) { return worker->ReadEnded(0, std::move(done)); });
+    all.insert(all.end(), batch.records.begin(), batch.records.end());
+  }
+  return all;
+}
+
 std::vector<WorkerEvent> WorkerFixture::Events() {
   const std::lock_guard lock(events_mutex_);
   return events_;

@@ -64,6 +64,8 @@ class WorkerFixture : public ::testing::Test {
   std::vector<SessionSnapshot> Sessions();
   std::vector<StreamSnapshot> Streams();
   std::vector<UdpFlowSnapshot> UdpFlows();
+  // What has ended on all workers, those of the first in front.
+  std::vector<std::shared_ptr<const EndedRecord>> Ended();
   // What happened, of all workers.
   std::vector<WorkerEvent> Events();
   bool CloseSession(const SessionSnapshot& session, bool graceful);

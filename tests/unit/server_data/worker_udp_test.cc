@@ -181,6 +181,13 @@ TEST_F(WorkerUdp, AnIdleFlowEndsAndTheNextDatagramOpensAnother) {
   ASSERT_TRUE(client.SendTo(in, Pattern(11)));
   ASSERT_TRUE(client.Receive());
   EXPECT_EQ(ForwardCounters("near").udp_flows_opened, 2u);
+  const auto ended = Ended();
+  ASSERT_GE(ended.size(), 1u);
+  EXPECT_EQ(ended[0]->kind, EndedRecord::Kind::kUdpFlow);
+  EXPECT_EQ(ended[0]->reason, kEndedIdle);
+  EXPECT_EQ(ended[0]->rx_packets, 1u);
+  EXPECT_EQ(ended[0]->tx_bytes, 10u);
+  EXPECT_EQ(ended[0]->destination, echo.address().ToString());
 }
 
 TEST_F(WorkerUdp, ANameThatIsNone) {
@@ -270,6 +277,8 @@ TEST_F(WorkerUdp, AFlowCanBeClosed) {
   ASSERT_TRUE(workers_[0]->CloseUdpFlow(flows[0].id, [&](bool one) { found.set_value(one); }));
   EXPECT_TRUE(found.get_future().get());
   EXPECT_TRUE(Eventually([&] { return UdpFlows().empty() && ForwardCounters("near").active == 0; }));
+  ASSERT_EQ(Ended().size(), 1u);
+  EXPECT_EQ(Ended()[0]->reason, kEndedHere);
   std::promise<bool> again;
   ASSERT_TRUE(workers_[0]->CloseUdpFlow(flows[0].id, [&](bool one) { again.set_value(one); }));
   EXPECT_FALSE(again.get_future().get());
