@@ -37,7 +37,7 @@ std::vector<Verb> AddVerbs(CLI::App& root) {
   std::vector<Verb> verbs;
   for (auto* add :
        {AddApply, AddGet, AddDelete, AddDial, AddConnect, AddTop, AddEvents, AddStatus, AddClose, AddExport, AddExplain,
-        AddVersion}) {
+        AddCheck, AddLogs, AddTap, AddVersion, AddWhy}) {
     verbs.push_back(add(root));
   }
   return verbs;
@@ -112,8 +112,7 @@ Failure ExplainParseError(const CLI::ParseError& error, CLI::App& root, const st
     return failure;
   }
   if (verb == nullptr && arguments.empty()) {
-    failure.faults.push_back(
-        "a command is wanted: apply, get, delete, dial, connect, top, events, status, close, export, explain or version");
+    failure.faults.emplace_back("a command is wanted");
     return failure;
   }
   failure.faults.push_back(Visible(error.what()));

@@ -49,6 +49,7 @@ struct Verb {
 CLI::App* AddVerb(CLI::App& root, const std::string& name, const std::string& description, const std::string& examples);
 
 Verb AddApply(CLI::App& root);
+Verb AddCheck(CLI::App& root);
 Verb AddClose(CLI::App& root);
 Verb AddConnect(CLI::App& root);
 Verb AddDelete(CLI::App& root);
@@ -57,8 +58,11 @@ Verb AddEvents(CLI::App& root);
 Verb AddExplain(CLI::App& root);
 Verb AddExport(CLI::App& root);
 Verb AddGet(CLI::App& root);
+Verb AddLogs(CLI::App& root);
 Verb AddStatus(CLI::App& root);
+Verb AddTap(CLI::App& root);
 Verb AddTop(CLI::App& root);
 Verb AddVersion(CLI::App& root);
+Verb AddWhy(CLI::App& root);
 
 }  // namespace culvert::cli

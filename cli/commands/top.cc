@@ -1,13 +1,10 @@
 // culvertctl top: who sends how much right now, from the daemon's stream of statistics.
 #include <algorithm>
 #include <atomic>
-#include <iterator>
 #include <mutex>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "cli/command.h"
 #include "cli/escape.h"
 #include "cli/interrupt.h"
@@ -15,6 +12,7 @@
 #include "cli/rate_tables.h"
 #include "cli/rates.h"
 #include "cli/terminal.h"
+#include "cli/top_view.h"
 #include "cli/units.h"
 #include "culvert/v1/daemon.grpc.pb.h"
 #include "culvert/v1/observe.grpc.pb.h"
@@ -24,65 +22,6 @@
 namespace culvert::cli {
 namespace {
 
-// What the screen shows and how; keys change it while frames come in.
-class View {
- public:
-  View(Context& context, v1::Daemon daemon, std::string interval, Kind kind, SortKey sort)
-      : context_(context), daemon_(std::move(daemon)), interval_(std::move(interval)), kind_(kind), sort_(sort) {}
-
-  // The text of a frame. On a screen it is cut to its size.
-  std::string Render(RateFrame& frame, bool on_screen) const {
-    Sort(frame, sort_);
-    std::ostringstream out;
-    out << "CULVERTD " << Visible(daemon_.hostname());
-    if (daemon_.has_uptime()) out << "  up " << HumanUptime(daemon_.uptime().seconds() + frame.seconds_since_first);
-    out << "  " << Plural(kind_) << " " << frame.size();
-    if (frame.has_rates) {
-      out << "  rx " << HumanBitRate(frame.rx_bytes_per_second) << "/s  tx " << HumanBitRate(frame.tx_bytes_per_second)
-          << "/s";
-    }
-    if (frame.skipped_frames > 0) out << "  skipped " << frame.skipped_frames;
-    out << "  (every " << interval_ << ", by " << SortName(sort_) << (on_screen ? "; q quits, s sorts)\n" : ")\n");
-    const ScreenSize size = on_screen ? TerminalSize() : ScreenSize{};
-    const size_t rows = on_screen ? static_cast<size_t>(std::max(1, size.rows - 3)) : frame.size();
-    RateTable(kind_, frame, rows).Print(out, {!context_.globals.no_headers, context_.streams.color});
-    return on_screen ? Cut(out.str(), static_cast<size_t>(size.columns)) : out.str();
-  }
-
-  void Show(RateFrame frame) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    frame_ = std::move(frame);
-    Draw();
-  }
-  void NextSort() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    const std::vector<SortKey> keys = SortKeysOf(kind_);
-    const auto at = std::find(keys.begin(), keys.end(), sort_);
-    sort_ = at == keys.end() || at + 1 == keys.end() ? keys.front() : *(at + 1);
-    Draw();
-  }
-
- private:
-  void Draw() { context_.streams.out << FullScreen::Frame(Render(frame_, true)) << std::flush; }
-
-  // A line that wraps would push the others off the screen.
-  static std::string Cut(const std::string& text, size_t columns) {
-    std::string out;
-    const std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());
-    for (const std::string& line : lines) out += (line.size() > columns ? line.substr(0, columns) : line) + "\n";
-    if (!out.empty()) out.pop_back();
-    return out;
-  }
-
-  Context& context_;
-  const v1::Daemon daemon_;
-  const std::string interval_;
-  const Kind kind_;
-  std::mutex mutex_;  // frames come on one thread, keys on another
-  SortKey sort_;
-  RateFrame frame_;
-};
-
 class Top : public Command {
  public:
   std::vector<std::string> words;
@@ -91,8 +30,9 @@ class Top : public Command {
   std::string sort_text = "tx";
   std::string listener, dialer, forward;
 
-  [[nodiscard]] Takes takes() const override { return {.formats = {Format::kTable, Format::kJson, Format::kJsonLines}}; }
-  Outcome Validate(const Globals&) override {
+  [[nodiscard]] Takes takes() const override { return {.formats = {Format::kTable, Format::kJson, Format::kJsonLines}, .filter = true}; }
+  Outcome Validate(const Globals& globals) override {
+    request_.set_filter(globals.filter);
     if (!words.empty()) {
       const auto kind = ParseKind(words[0]);
       if (!kind.ok()) return Usage(std::string(kind.status().message()), "culvertctl top --help");
@@ -126,39 +66,67 @@ class Top : public Command {
                                                                 v1::GetDaemonRequest(), &daemon)) {
       return failed;
     }
-    View view(context, daemon.daemon(), interval_text, kind_, sort_);
-    grpc::ClientContext call;
-    // A stream has no natural end; a week is one all the same.
-    Client::SetDeadline(call, std::chrono::hours(24 * 7));
-    const auto stub = v1::ObserveService::NewStub(context.client.channel());
-    std::atomic<bool> quit{false};
-    const InterruptScope interrupt([&call] { call.TryCancel(); });
-    const auto reader = stub->WatchStats(&call, request_);
-    {
-      std::optional<FullScreen> screen;
-      if (context.streams.in_is_terminal && context.streams.out_is_terminal &&
-          context.globals.format == Format::kTable) {
-        screen.emplace([&](char key) {
-          if (key == 'q' || key == 'Q') {
-            quit = true;
-            call.TryCancel();
-          } else if (key == 's') {
-            view.NextSort();
-          }
-        });
-      }
-      Follow(context, *reader, view, screen.has_value());
-      // After the daemon's own end a cancellation would hide its reason.
-      if (done_) call.TryCancel();
+    TopView view(context.streams, {daemon.daemon(), interval_text, request_.filter(), kind_, sort_, !context.globals.no_headers});
+    const InterruptScope interrupt([this] { Cancel(); });
+    std::optional<FullScreen> screen;
+    if (context.streams.in_is_terminal && context.streams.out_is_terminal && context.globals.format == Format::kTable) {
+      screen.emplace([&](char key) { OnKey(view.OnKey(key)); });
     }
-    const grpc::Status status = reader->Finish();
-    if (interrupt.interrupted()) return Failure{ExitCode::kInterrupted, {}, "", ""};
-    if (done_ || quit) return std::nullopt;
-    return status.ok() ? Fail(ExitCode::kUnreachable, "culvertd ended the stream")
-                       : Outcome(context.client.Explain(status));
+    Outcome failed = RunStreams(context, view, screen.has_value(), interrupt);
+    screen.reset();  // what is said now must be on the screen that stays
+    return failed;
   }
 
  private:
+  void OnKey(TopView::Wish wish) {
+    if (wish == TopView::Wish::kNothing) return;
+    (wish == TopView::Wish::kQuit ? quit_ : other_filter_) = true;
+    Cancel();
+  }
+
+  void Cancel() {
+    const std::lock_guard lock(mutex_);
+    if (call_ != nullptr) call_->TryCancel();
+  }
+
+  void SetCall(grpc::ClientContext* call) {
+    const std::lock_guard lock(mutex_);
+    call_ = call;
+  }
+
+  // One stream after the other: another filter is another stream.
+  Outcome RunStreams(Context& context, TopView& view, bool on_screen, const InterruptScope& interrupt) {
+    bool is_typed = false;  // the filter, on the screen
+    while (true) {
+      grpc::ClientContext call;
+      // A stream has no natural end; a week is one all the same.
+      Client::SetDeadline(call, std::chrono::hours(24 * 7));
+      SetCall(&call);
+      if (interrupt.interrupted() || quit_) call.TryCancel();  // it came between two calls
+      request_.set_filter(view.filter());
+      const auto stub = v1::ObserveService::NewStub(context.client.channel());
+      const auto reader = stub->WatchStats(&call, request_);
+      Follow(context, *reader, view, on_screen);
+      // After the daemon's own end a cancellation would hide its reason.
+      if (done_) call.TryCancel();
+      const grpc::Status status = reader->Finish();
+      SetCall(nullptr);
+      if (interrupt.interrupted()) return Failure{ExitCode::kInterrupted, {}, "", ""};
+      if (done_ || quit_) return std::nullopt;
+      if (other_filter_.exchange(false)) {
+        is_typed = true;
+        continue;
+      }
+      if (is_typed && status.error_code() == grpc::StatusCode::INVALID_ARGUMENT) {
+        const Failure refused = context.client.Explain(status);
+        view.RefuseFilter(refused.faults.empty() ? "the daemon refused the filter" : refused.faults.front());
+        is_typed = false;
+        continue;
+      }
+      return status.ok() ? Fail(ExitCode::kUnreachable, "culvertd ended the stream") : Outcome(context.client.Explain(status));
+    }
+  }
+
   // nullopt: there are no rates of that kind.
   static std::optional<v1::WatchStatsRequest::Scope> ScopeOf(Kind kind) {
     switch (kind) {
@@ -175,7 +143,7 @@ class Top : public Command {
     }
   }
 
-  void Follow(Context& context, grpc::ClientReader<v1::WatchStatsResponse>& reader, View& view, bool on_screen) {
+  void Follow(Context& context, grpc::ClientReader<v1::WatchStatsResponse>& reader, TopView& view, bool on_screen) {
     Rates rates;
     uint32_t shown = 0;
     v1::WatchStatsResponse message;
@@ -190,7 +158,7 @@ class Top : public Command {
       } else if (frame && frame->has_rates) {
         // The first frame only says where counting begins.
         if (shown++ > 0) context.streams.out << "\n";
-        context.streams.out << view.Render(*frame, false) << std::flush;
+        context.streams.out << view.Render(*frame) << std::flush;
       }
       done_ = (frames != 0 && shown >= frames) || !context.streams.out;
     }
@@ -200,6 +168,10 @@ class Top : public Command {
   Kind kind_ = Kind::kSession;
   SortKey sort_ = SortKey::kTx;
   bool done_ = false;
+  std::atomic<bool> quit_{false};
+  std::atomic<bool> other_filter_{false};
+  std::mutex mutex_;
+  grpc::ClientContext* call_ = nullptr;  // guarded by mutex_; nullptr: none is under way
 };
 
 }  // namespace
@@ -208,12 +180,13 @@ Verb AddTop(CLI::App& root) {
   auto command = std::make_unique<Top>();
   CLI::App* app = AddVerb(root, "top",
                           "Shows live rates of sessions, streams, UDP flows or forwards. On a terminal: q quits, s changes "
-                          "the order.",
+                          "the order, / asks for a filter.",
                           "culvertctl top\n"
                           "culvertctl top streams --forward pg\n"
                           "culvertctl top --sort rx --interval 500ms\n"
                           "culvertctl top -n 1                  one frame, then end\n"
-                          "culvertctl top --listener kcp-in");
+                          "culvertctl top --listener kcp-in\n"
+                          "culvertctl top --filter 'remote:10.0.0.0/8 AND rtt>80ms'");
   app->add_option("what", command->words, "sessions, streams, udpflows or forwards (sessions)");
   app->add_option("-n", command->frames, "end after this many frames");
   app->add_option("--interval", command->interval_text, "time between frames, 100ms to 1h (1s)");

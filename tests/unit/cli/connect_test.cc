@@ -372,7 +372,7 @@ TEST_F(ConnectTest, SaysWhatIsWrong) {
       {{"edge", "--timeout", "5"},
        "error: --timeout: \"5\" is not a duration: write a number with a unit, e.g. 50ms, 10s, 2m, 1h\n"},
       {{"edge", "--timeout", "0s"}, "error: --timeout: above 0, at most 24h\n"},
-      {{"edge", "-o", "json"}, "error: -o: connect passes on what comes as it is\n"},
+      {{"edge", "-o", "json"}, "error: connect does not print -o json\n"},
       {{"edge", "--upd"}, "error: unknown flag --upd (did you mean --udp?)\n"},
   };
   for (const auto& [words, error] : rows) {

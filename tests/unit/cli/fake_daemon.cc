@@ -231,6 +231,23 @@ grpc::Status FakeDaemon::WatchStats(Ctx*, const v1::WatchStatsRequest* request,
   return ErrorWithDetails(grpc::StatusCode::UNAVAILABLE, "culvertd is stopping", "DAEMON_STOPPING");
 }
 
+grpc::Status FakeDaemon::Tap(Ctx*, const v1::TapRequest* request, grpc::ServerWriter<v1::TapResponse>* writer) {
+  last_tap = *request;
+  for (const v1::TapResponse& message : taps) writer->Write(message);
+  return request->follow() ? ErrorWithDetails(grpc::StatusCode::UNAVAILABLE, "culvertd is stopping", "DAEMON_STOPPING") : grpc::Status::OK;
+}
+
+grpc::Status FakeDaemon::TailLogs(Ctx*, const v1::TailLogsRequest* request, grpc::ServerWriter<v1::TailLogsResponse>* writer) {
+  last_logs = *request;
+  for (const v1::TailLogsResponse& message : logs) writer->Write(message);
+  return request->follow() ? ErrorWithDetails(grpc::StatusCode::UNAVAILABLE, "culvertd is stopping", "DAEMON_STOPPING") : grpc::Status::OK;
+}
+
+grpc::Status FakeDaemon::GetConfigStatus(Ctx*, const v1::GetConfigStatusRequest*, v1::GetConfigStatusResponse* response) {
+  *response = config_status;
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeDaemon::Apply(Ctx*, const v1::ApplyRequest* request, v1::ApplyResponse* response) {
   last_apply = *request;
   return on_apply ? on_apply(*request, response) : grpc::Status::OK;

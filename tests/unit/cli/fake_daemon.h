@@ -60,6 +60,9 @@ class FakeDaemon : private v1::ListenerService::Service,
   v1::Daemon daemon;
   std::vector<v1::ProbeDialerResponse> probe_steps;
   std::vector<v1::WatchStatsResponse> stats;
+  std::vector<v1::TapResponse> taps;
+  std::vector<v1::TailLogsResponse> logs;
+  v1::GetConfigStatusResponse config_status;
   std::function<grpc::Status(const v1::ApplyRequest&, v1::ApplyResponse*)> on_apply;
   std::function<grpc::Status(const std::string& kind_and_name, bool force)> on_delete;
   using ConnectStream = grpc::ServerReaderWriter<v1::ConnectResponse, v1::ConnectRequest>;
@@ -72,6 +75,8 @@ class FakeDaemon : private v1::ListenerService::Service,
   v1::CloseUdpFlowRequest last_close_flow;
   v1::ListEventsRequest last_events;
   v1::WatchStatsRequest last_watch;
+  v1::TapRequest last_tap;
+  v1::TailLogsRequest last_logs;
   int stream_lists = 0;  // how often streams were listed from the beginning
   std::vector<std::string> deleted;  // "forward/pg", in order
   google::protobuf::Duration drain_timeout;  // that the last one asked for
@@ -98,6 +103,9 @@ class FakeDaemon : private v1::ListenerService::Service,
   grpc::Status Connect(Ctx*, ConnectStream*) override;
   grpc::Status ListEvents(Ctx*, const v1::ListEventsRequest*, grpc::ServerWriter<v1::ListEventsResponse>*) override;
   grpc::Status WatchStats(Ctx*, const v1::WatchStatsRequest*, grpc::ServerWriter<v1::WatchStatsResponse>*) override;
+  grpc::Status Tap(Ctx*, const v1::TapRequest*, grpc::ServerWriter<v1::TapResponse>*) override;
+  grpc::Status TailLogs(Ctx*, const v1::TailLogsRequest*, grpc::ServerWriter<v1::TailLogsResponse>*) override;
+  grpc::Status GetConfigStatus(Ctx*, const v1::GetConfigStatusRequest*, v1::GetConfigStatusResponse*) override;
   grpc::Status Apply(Ctx*, const v1::ApplyRequest*, v1::ApplyResponse*) override;
   grpc::Status Export(Ctx*, const v1::ExportRequest*, v1::ExportResponse*) override;
   grpc::Status GetDaemon(Ctx*, const v1::GetDaemonRequest*, v1::GetDaemonResponse*) override;
