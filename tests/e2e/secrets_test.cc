@@ -51,6 +51,8 @@ TEST_F(Secrets, NoOutputShowsThem) {
                                                                                        {"export"},
                                                                                        {"status"},
                                                                                        {"status", "-o", "json"},
+                                                                                       {"logs"},
+                                                                                       {"check", "--no-probe"},
                                                                                        {"top", "-n", "1"},
                                                                                        {"-v", "get", "all"}}) {
     ExpectSilent(daemon_->Ctl(command), command.front());
