@@ -113,7 +113,8 @@ Failure ExplainParseError(const CLI::ParseError& error, CLI::App& root, const st
   }
   if (verb == nullptr && arguments.empty()) {
     failure.faults.push_back(
-        "a command is wanted: apply, get, delete, dial, connect, top, events, status, close, export, explain or version");
+        "a command is wanted: apply, get, delete, dial, connect, top, events, status, "
+        "close, export, explain or version");
     return failure;
   }
   failure.faults.push_back(Visible(error.what()));
@@ -207,7 +208,7 @@ Outcome RunVerb(const Verb& verb, Globals& globals, Streams& streams, const Envi
   command.Complete(globals);
   if (Outcome failed = command.Validate(globals)) return failed;
   Client client(globals, environment);
-  Context context{globals, streams, client};
+  Context context{globals, streams, client, environment};
   return command.Run(context);
 }
 

@@ -19,6 +19,7 @@ struct Context {
   const Globals& globals;
   Streams& streams;
   Client& client;
+  const Environment& environment;
 };
 
 // Which of the flags that every verb accepts, and not every verb can obey, a verb obeys. The others are refused, before anything is
