@@ -49,15 +49,19 @@ struct Verb {
 // Adds a subcommand that accepts the global flags behind it too. `examples`: one per line, without indentation.
 CLI::App* AddVerb(CLI::App& root, const std::string& name, const std::string& description, const std::string& examples);
 
+Verb AddAnnotate(CLI::App& root);
 Verb AddApply(CLI::App& root);
 Verb AddClose(CLI::App& root);
 Verb AddConnect(CLI::App& root);
+Verb AddCreate(CLI::App& root);
 Verb AddDelete(CLI::App& root);
 Verb AddDial(CLI::App& root);
 Verb AddEvents(CLI::App& root);
 Verb AddExplain(CLI::App& root);
 Verb AddExport(CLI::App& root);
 Verb AddGet(CLI::App& root);
+Verb AddLabel(CLI::App& root);
+Verb AddSet(CLI::App& root);
 Verb AddStatus(CLI::App& root);
 Verb AddTop(CLI::App& root);
 Verb AddVersion(CLI::App& root);
