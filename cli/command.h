@@ -65,5 +65,6 @@ Verb AddSet(CLI::App& root);
 Verb AddStatus(CLI::App& root);
 Verb AddTop(CLI::App& root);
 Verb AddVersion(CLI::App& root);
+Verb AddWait(CLI::App& root);
 
 }  // namespace culvert::cli
