@@ -37,7 +37,7 @@ std::vector<Verb> AddVerbs(CLI::App& root) {
   std::vector<Verb> verbs;
   for (auto* add :
        {AddApply, AddGet, AddDelete, AddDial, AddConnect, AddTop, AddEvents, AddStatus, AddClose, AddExport, AddExplain,
-        AddAnnotate, AddCreate, AddEdit, AddLabel, AddSet, AddWait,
+        AddAnnotate, AddCreate, AddDiff, AddEdit, AddLabel, AddSet, AddWait,
         AddVersion}) {
     verbs.push_back(add(root));
   }
@@ -114,7 +114,7 @@ Failure ExplainParseError(const CLI::ParseError& error, CLI::App& root, const st
   }
   if (verb == nullptr && arguments.empty()) {
     failure.faults.push_back(
-        "a command is wanted: apply, get, create, set, edit, label, annotate, delete, wait, dial, connect, top, events, status, "
+        "a command is wanted: apply, get, create, set, edit, label, annotate, diff, delete, wait, dial, connect, top, events, status, "
         "close, export, explain or version");
     return failure;
   }

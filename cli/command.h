@@ -56,6 +56,7 @@ Verb AddConnect(CLI::App& root);
 Verb AddCreate(CLI::App& root);
 Verb AddDelete(CLI::App& root);
 Verb AddDial(CLI::App& root);
+Verb AddDiff(CLI::App& root);
 Verb AddEdit(CLI::App& root);
 Verb AddEvents(CLI::App& root);
 Verb AddExplain(CLI::App& root);

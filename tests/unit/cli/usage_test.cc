@@ -19,7 +19,7 @@ std::string FirstLine(const std::string& text) { return text.substr(0, text.find
 
 TEST(Usage, SuggestsWhatWasMeant) {
   const std::pair<std::vector<std::string>, std::string> rows[] = {
-      {{}, "error: a command is wanted: apply, get, create, set, edit, label, annotate, delete, wait, dial, connect, top, events, "
+      {{}, "error: a command is wanted: apply, get, create, set, edit, label, annotate, diff, delete, wait, dial, connect, top, events, "
        "status, close, export, explain or version"},
       {{"aplly"}, "error: unknown command \"aplly\" (did you mean apply?)"},
       {{"--address", "unix:/x", "stauts"}, "error: unknown command \"stauts\" (did you mean status?)"},
@@ -49,7 +49,7 @@ TEST(Usage, SuggestsWhatWasMeant) {
 TEST(Usage, HelpLeadsWithExamples) {
   for (const char* verb :
        {"apply", "get", "delete", "dial", "connect", "top", "events", "status", "close", "export", "explain", "version",
-        "create", "set", "edit", "label", "annotate", "wait"}) {
+        "create", "set", "edit", "label", "annotate", "diff", "wait"}) {
     const Answer answer = RunHere({verb, "--help"});
     EXPECT_EQ(answer.code, 0);
     EXPECT_LT(answer.out.find("Examples:\n  culvertctl " + std::string(verb)),
