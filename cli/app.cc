@@ -36,8 +36,9 @@ class Formatter : public CLI::Formatter {
 std::vector<Verb> AddVerbs(CLI::App& root) {
   std::vector<Verb> verbs;
   for (auto* add :
-       {AddApply, AddGet, AddDelete, AddDial, AddConnect, AddTop, AddEvents, AddStatus, AddClose, AddExport, AddExplain,
-        AddCheck, AddLogs, AddTap, AddVersion, AddWhy}) {
+       {AddAnnotate, AddApply, AddCheck, AddClose, AddConnect, AddCreate, AddDelete, AddDial, AddDiff, AddEdit,
+        AddEvents, AddExplain, AddExport, AddGet, AddLabel, AddLogs, AddSet, AddStatus, AddTap, AddTop, AddVersion,
+        AddWait, AddWhy}) {
     verbs.push_back(add(root));
   }
   return verbs;
@@ -206,7 +207,7 @@ Outcome RunVerb(const Verb& verb, Globals& globals, Streams& streams, const Envi
   command.Complete(globals);
   if (Outcome failed = command.Validate(globals)) return failed;
   Client client(globals, environment);
-  Context context{globals, streams, client};
+  Context context{globals, streams, client, environment};
   return command.Run(context);
 }
 

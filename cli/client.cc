@@ -49,11 +49,11 @@ void KeepGrpc() {
 
 }  // namespace
 
-Outcome Client::Connect() {
+Outcome Client::Connect(Duration patience) {
   if (channel_) return std::nullopt;
   const auto paths = SocketPaths(globals_, environment_);
   if (!paths.ok()) return Usage(std::string(paths.status().message()));
-  const auto path = WaitForSocket(*paths, kSocketPatience);
+  const auto path = WaitForSocket(*paths, patience);
   if (absl::IsPermissionDenied(path.status())) {
     return Fail(ExitCode::kDenied, "not allowed to use the control socket: " + std::string(path.status().message()),
                 "run as root or as the daemon's user, or join the socket's group");
@@ -67,6 +67,7 @@ Outcome Client::Connect() {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);  // who waits for a daemon that is started anew should not wait much longer
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // Windows that do not grow: what a command has not taken yet waits at the daemon, which then holds back who sends it. Over a
   // Unix socket there is no distance that a larger one would bridge.

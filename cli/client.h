@@ -24,8 +24,8 @@ class Client {
  public:
   Client(const Globals& globals, const Environment& environment) : globals_(globals), environment_(environment) {}
 
-  // Finds the socket, waiting up to kSocketPatience. Later calls answer at once.
-  Outcome Connect();
+  // Finds the socket, waiting up to `patience`. Once it went well, later calls answer at once.
+  Outcome Connect(Duration patience = kSocketPatience);
   // REQUIRES: Connect() went well.
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
@@ -49,6 +49,9 @@ class Client {
     const std::unique_ptr<typename Service::Stub> stub = Service::NewStub(channel_);
     return (stub.get()->*method)(&context, request, response);
   }
+
+  // Whom it talks to: "unix:/run/culvertd/control.sock". REQUIRES: Connect() went well.
+  std::string address() const { return "unix:" + path_; }
 
   // --request-timeout, for calls that are not unary.
   Duration request_timeout() const { return globals_.request_timeout; }

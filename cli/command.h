@@ -19,6 +19,7 @@ struct Context {
   const Globals& globals;
   Streams& streams;
   Client& client;
+  const Environment& environment;
 };
 
 // Which of the flags that every verb accepts, and not every verb can obey, a verb obeys. The others are refused, before anything is
@@ -48,21 +49,28 @@ struct Verb {
 // Adds a subcommand that accepts the global flags behind it too. `examples`: one per line, without indentation.
 CLI::App* AddVerb(CLI::App& root, const std::string& name, const std::string& description, const std::string& examples);
 
+Verb AddAnnotate(CLI::App& root);
 Verb AddApply(CLI::App& root);
 Verb AddCheck(CLI::App& root);
 Verb AddClose(CLI::App& root);
 Verb AddConnect(CLI::App& root);
+Verb AddCreate(CLI::App& root);
 Verb AddDelete(CLI::App& root);
 Verb AddDial(CLI::App& root);
+Verb AddDiff(CLI::App& root);
+Verb AddEdit(CLI::App& root);
 Verb AddEvents(CLI::App& root);
 Verb AddExplain(CLI::App& root);
 Verb AddExport(CLI::App& root);
 Verb AddGet(CLI::App& root);
+Verb AddLabel(CLI::App& root);
 Verb AddLogs(CLI::App& root);
+Verb AddSet(CLI::App& root);
 Verb AddStatus(CLI::App& root);
 Verb AddTap(CLI::App& root);
 Verb AddTop(CLI::App& root);
 Verb AddVersion(CLI::App& root);
+Verb AddWait(CLI::App& root);
 Verb AddWhy(CLI::App& root);
 
 }  // namespace culvert::cli

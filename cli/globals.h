@@ -36,6 +36,9 @@ struct Globals {
   std::string expression;  // of the formats that take one
   DryRun dry_run = DryRun::kNo;
   Duration request_timeout = std::chrono::seconds(10);
+  // Of the context that is in use; empty: none is.
+  std::string context_name;
+  bool is_protected = false;  // it changes only after a question
 };
 
 struct Environment {

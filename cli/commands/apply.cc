@@ -1,16 +1,16 @@
 // culvertctl apply: files in, all of their objects made so, or none.
-#include <algorithm>
-#include <charconv>
 #include <map>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
+#include "cli/apply_call.h"
 #include "cli/command.h"
 #include "cli/escape.h"
 #include "cli/json.h"
-#include "culvert/v1/config.grpc.pb.h"
+#include "cli/manifest_files.h"
+#include "cli/mutation.h"
+#include "cli/waiter.h"
 #include "proto/manifest/manifest.h"
 #include "proto/manifest/rules.h"
 
@@ -19,60 +19,29 @@ namespace {
 
 using manifest::SourceObject;
 
-// "objects[2].spec.bind" → the third object's place and "spec.bind"; other texts stay as they are.
-std::string AtSource(const std::string& path, const std::vector<SourceObject>& sources) {
-  static constexpr std::string_view kPrefix = "objects[";
-  if (!absl::StartsWith(path, std::string(kPrefix))) return Visible(path);
-  size_t index = 0;
-  const char* const end = path.data() + path.size();
-  const auto [at, error] = std::from_chars(path.data() + kPrefix.size(), end, index);
-  if (error != std::errc() || at == end || *at != ']' || index >= sources.size()) return Visible(path);
-  std::string rest(at + 1, end);
-  if (absl::StartsWith(rest, ".")) rest.erase(0, 1);
-  const SourceObject& source = sources[index];
-  return source.Where(rest) + ": " + (rest.empty() ? manifest::DisplayName(source.object) : Visible(rest));
-}
-
-// Violations name their field; a socket or file that failed names it in the metadata and in front of the message.
-Failure AtSources(const ServerError& error, Failure failure, const std::vector<SourceObject>& sources) {
-  const std::string reason = error.info.reason().empty() ? "" : " (" + Visible(error.info.reason()) + ")";
-  std::vector<std::string> faults;
-  for (const auto& field : error.fields) {
-    faults.push_back(AtSource(field.field(), sources) + ": " + Visible(field.description()) + reason);
-  }
-  const auto field = error.info.metadata().find("field");
-  if (faults.empty() && field != error.info.metadata().end()) {
-    std::string message = error.status.error_message();
-    if (absl::StartsWith(message, field->second + ": ")) message.erase(0, field->second.size() + 2);
-    faults.push_back(AtSource(field->second, sources) + ": " + Visible(message) + reason);
-  }
-  if (!faults.empty()) failure.faults = std::move(faults);
-  return failure;
-}
-
 class Apply : public Command {
  public:
   std::vector<std::string> files;
+  ApplyOptions options;
+  bool wait = false;
+  std::string timeout_text = "30s";
 
   [[nodiscard]] Takes takes() const override {
-    return {.formats = {Format::kTable, Format::kName, Format::kJson}, .dry_run = {DryRun::kServer, DryRun::kLocal}};
+    return {.formats = {Format::kTable, Format::kName, Format::kJson, Format::kYaml}, .dry_run = {DryRun::kServer, DryRun::kLocal}};
   }
   Outcome Validate(const Globals& globals) override {
-    if (files.empty())
-      return Usage("-f is wanted: a file, a folder, or - for standard input", "culvertctl apply -f tunnel.yaml");
-    if (std::count(files.begin(), files.end(), "-") > 1) return Usage("standard input can be read once");
+    if (Outcome failed = CheckFileNames(files, "apply")) return failed;
     dry_run_ = globals.dry_run;
-    return std::nullopt;
+    if (dry_run_ == DryRun::kLocal && (options.prune || wait)) {
+      return Usage("--prune and --wait need a daemon, which --dry-run=local does not ask", "--dry-run");
+    }
+    return ParseTimeout(timeout_text, timeout_);
   }
 
   Outcome Run(Context& context) override {
-    auto loaded = manifest::Load(files);
-    if (!loaded.ok()) {
-      return Failure{ExitCode::kUsage, absl::StrSplit(std::string(loaded.status().message()), '\n'), "", ""};
-    }
-    if (loaded->empty())
-      return Usage("no objects in " + Visible(files.front()) + (files.size() > 1 ? " and the others" : ""));
-    return dry_run_ == DryRun::kLocal ? CheckHere(context, *loaded) : Send(context, *loaded);
+    std::vector<SourceObject> loaded;
+    if (Outcome failed = LoadManifests(files, loaded)) return failed;
+    return dry_run_ == DryRun::kLocal ? CheckHere(context, loaded) : Send(context, loaded);
   }
 
  private:
@@ -88,6 +57,16 @@ class Apply : public Command {
       }
     }
     if (!failure.faults.empty()) return failure;
+    if (context.globals.format == Format::kYaml || context.globals.format == Format::kJson) {
+      std::vector<v1::Object> objects;
+      std::vector<std::string> items;
+      for (const SourceObject& source : sources) {
+        objects.push_back(source.object);
+        items.push_back(ObjectToJson(source.object));
+      }
+      context.streams.out << (context.globals.format == Format::kYaml ? manifest::ToYaml(objects) : ListToJson(items));
+      return std::nullopt;
+    }
     for (const SourceObject& source : sources) {
       const std::string name = Visible(manifest::DisplayName(source.object));
       context.streams.out << name << (context.globals.format == Format::kName ? "\n" : " valid (dry run)\n");
@@ -96,16 +75,42 @@ class Apply : public Command {
   }
 
   Outcome Send(Context& context, const std::vector<SourceObject>& sources) {
-    v1::ApplyRequest request;
-    for (const SourceObject& source : sources) *request.add_objects() = source.object;
-    request.set_validate_only(dry_run_ == DryRun::kServer);
-    if (Outcome failed = context.client.Connect()) return failed;
+    if (Outcome failed = Begin(context, sources)) return failed;
     v1::ApplyResponse response;
-    const grpc::Status status =
-        context.client.RawCall<v1::ConfigService>(&v1::ConfigService::Stub::Apply, request, &response);
-    if (!status.ok()) return AtSources(ServerError::Decode(status), context.client.Explain(status), sources);
+    if (Outcome failed = CallApply(context.client, sources, options, dry_run_ == DryRun::kServer, response)) return failed;
     Report(context, response, sources);
-    return std::nullopt;
+    context.streams.out << std::flush;
+    return wait && !is_dry() ? AwaitReady(context, response) : std::nullopt;
+  }
+
+  // What is to be pruned is found out before it is asked about.
+  Outcome Begin(Context& context, const std::vector<SourceObject>& sources) const {
+    const Globals& globals = context.globals;
+    MutationPlan plan{"apply " + absl::StrFormat("%d object%s", sources.size(), sources.size() == 1 ? "" : "s"), {}, 1, false};
+    const bool may_ask = context.streams.in_is_terminal || globals.no_input;
+    if (options.prune && may_ask && !globals.yes && !is_dry()) {
+      v1::ApplyResponse trial;
+      if (Outcome failed = context.client.Connect()) return failed;
+      if (Outcome failed = CallApply(context.client, sources, options, true, trial)) return failed;
+      for (const v1::ApplyResponse::Result& result : trial.results()) {
+        if (result.action() == v1::ApplyResponse::ACTION_DELETED) plan.names.push_back(result.kind() + "/" + result.name());
+      }
+      plan.count = plan.names.size();
+      plan.asks_for_many = true;
+      if (plan.count > 1) plan.question += absl::StrFormat(" and delete these %d", plan.count);
+    }
+    return BeginMutation(context, plan);
+  }
+
+  // Everything that the request named and that is there now.
+  Outcome AwaitReady(Context& context, const v1::ApplyResponse& response) const {
+    std::vector<Reference> references;
+    for (const v1::ApplyResponse::Result& result : response.results()) {
+      const auto kind = ParseKind(result.kind());
+      if (kind.ok() && IsDeclared(*kind) && result.action() != v1::ApplyResponse::ACTION_DELETED)
+        references.push_back({*kind, result.name()});
+    }
+    return references.empty() ? std::nullopt : WaitForAll(context, references, WaitFor::Condition("Ready"), timeout_, nullptr);
   }
 
   void Report(Context& context, const v1::ApplyResponse& response, const std::vector<SourceObject>& sources) const {
@@ -113,8 +118,16 @@ class Apply : public Command {
         {v1::ApplyResponse::ACTION_CREATED, "created"},
         {v1::ApplyResponse::ACTION_CONFIGURED, "configured"},
         {v1::ApplyResponse::ACTION_UNCHANGED, "unchanged"},
+        {v1::ApplyResponse::ACTION_DELETED, "pruned"},
     };
     if (context.globals.format == Format::kJson) context.streams.out << ToJson(response);
+    if (context.globals.format == Format::kYaml) {
+      std::vector<v1::Object> objects;
+      for (const auto& result : response.results()) {
+        if (result.has_after()) objects.push_back(result.after());
+      }
+      context.streams.out << manifest::ToYaml(objects);
+    }
     for (int i = 0; i < response.results_size(); ++i) {
       const v1::ApplyResponse::Result& result = response.results(i);
       const std::string name = Visible(result.kind()) + "/" + Visible(result.name());
@@ -146,6 +159,7 @@ class Apply : public Command {
   bool is_dry() const { return dry_run_ != DryRun::kNo; }
 
   DryRun dry_run_ = DryRun::kNo;
+  Duration timeout_{};
 };
 
 }  // namespace
@@ -157,10 +171,15 @@ Verb AddApply(CLI::App& root) {
               "culvertctl apply -f tunnel.yaml\n"
               "culvertctl apply -f tunnels/ -f extra.yaml\n"
               "culvertctl apply -f - < tunnel.yaml\n"
+              "culvertctl apply -f tunnels/ --prune --manager ci     delete what this manager made and the files do not name\n"
+              "culvertctl apply -f tunnels/ --wait             return once all is Ready\n"
               "culvertctl apply -f tunnels/ --dry-run          ask the daemon, change nothing\n"
               "culvertctl apply -f tunnels/ --dry-run=local    check without a daemon");
   app->add_option("-f,--file", command->files, "a file, a folder, or - for standard input; may be repeated")
       ->allow_extra_args(false);
+  AddApplyOptions(*app, command->options);
+  app->add_flag("--wait", command->wait, "return once all objects of the files are Ready");
+  app->add_option("--timeout", command->timeout_text, "with --wait: how long (30s)");
   return {app, std::move(command)};
 }
 

@@ -3,9 +3,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
+#include "cli/closing.h"
 #include "cli/command.h"
 #include "cli/escape.h"
-#include "culvert/v1/session.grpc.pb.h"
 
 namespace culvert::cli {
 namespace {
@@ -13,75 +13,36 @@ namespace {
 class Close : public Command {
  public:
   std::vector<std::string> words;
-  bool graceful = false;
-  std::string reason;
+  CloseOptions options;
 
-  Outcome Validate(const Globals&) override {
-    // A lone word without a slash is a session's unless it names a kind: they are what is closed most.
-    if (words.size() == 1 && !absl::StrContains(words[0], '/') && !ParseKind(words[0]).ok()) {
-      references_.push_back({Kind::kSession, words[0]});
-      return std::nullopt;
+  [[nodiscard]] Takes takes() const override { return {.filter = true, .dry_run = {DryRun::kServer}}; }
+
+  Outcome Validate(const Globals& globals) override {
+    options.is_dry = globals.dry_run != DryRun::kNo;
+    // A lone word without a slash is a session's unless it names kinds: they are what is closed most.
+    if (words.size() == 1 && !absl::StrContains(words[0], '/') && !ParseReferences(words).ok()) {
+      words[0] = "session/" + words[0];
     }
     auto parsed = ParseReferences(words);
     if (!parsed.ok()) return Usage(std::string(parsed.status().message()), "culvertctl close ses/NAME");
     for (const Reference& reference : *parsed) {
       if (reference.kind == Kind::kEvent) return Usage(kOnly);
       if (IsDeclared(reference.kind)) return Usage(kOnly, "culvertctl delete " + Visible(ToString(reference)));
-      if (reference.name.empty()) {
+      if (reference.name.empty() && globals.filter.empty()) {
         return Usage(absl::StrFormat("a name is wanted: %s/NAME", Singular(reference.kind)),
                      absl::StrFormat("culvertctl get %s", Plural(reference.kind)));
       }
-      if (graceful && reference.kind == Kind::kUdpFlow)
+      if (options.graceful && reference.kind == Kind::kUdpFlow)
         return Usage("--graceful: a flow of datagrams has nothing to deliver; it is for sessions and streams");
     }
-    references_ = *std::move(parsed);
-    return std::nullopt;
+    return selection_.Parse(words, globals, false, "close", true);
   }
 
-  Outcome Run(Context& context) override {
-    Outcome first_failure;
-    for (const Reference& reference : references_) {
-      Outcome failed = CloseOne(context, reference);
-      if (!failed) {
-        context.streams.out << Visible(ToString(reference)) << (graceful ? " closing\n" : " closed\n");
-      } else if (!first_failure) {
-        first_failure = std::move(failed);
-      } else {
-        Print(*failed, context.globals.verbose, context.streams);
-      }
-    }
-    return first_failure;
-  }
+  Outcome Run(Context& context) override { return CloseSelected(context, selection_, options); }
 
  private:
   static constexpr const char* kOnly = "only sessions, streams and UDP flows are closed";
-
-  Outcome CloseOne(Context& context, const Reference& reference) const {
-    using Service = v1::SessionService;
-    if (reference.kind == Kind::kUdpFlow) {
-      v1::CloseUdpFlowRequest request;
-      request.set_name(ResourceName(reference));
-      request.set_reason(reason);
-      v1::CloseUdpFlowResponse response;
-      return context.client.Call<Service>(&Service::Stub::CloseUdpFlow, request, &response);
-    }
-    if (reference.kind == Kind::kStream) {
-      v1::CloseStreamRequest request;
-      request.set_name(ResourceName(reference));
-      request.set_graceful(graceful);
-      request.set_reason(reason);
-      v1::CloseStreamResponse response;
-      return context.client.Call<Service>(&Service::Stub::CloseStream, request, &response);
-    }
-    v1::CloseSessionRequest request;
-    request.set_name(reference.name);
-    request.set_graceful(graceful);
-    request.set_reason(reason);
-    v1::CloseSessionResponse response;
-    return context.client.Call<Service>(&Service::Stub::CloseSession, request, &response);
-  }
-
-  std::vector<Reference> references_;
+  Selection selection_;
 };
 
 }  // namespace
@@ -92,10 +53,11 @@ Verb AddClose(CLI::App& root) {
                           "culvertctl close ses/k3f9q2\n"
                           "culvertctl close ses/k3f9q2 --graceful --reason maintenance\n"
                           "culvertctl close str/k3f9q2/4               one stream, not its session\n"
-                          "culvertctl close udp/12");
-  app->add_option("what", command->words, "KIND/NAME..., KIND NAME..., or the NAME of one session");
-  app->add_flag("--graceful", command->graceful, "deliver what is queued first; sessions and streams");
-  app->add_option("--reason", command->reason, "for the daemon's log");
+                          "culvertctl close udp/12\n"
+                          "culvertctl close ses --filter 'remote:203.0.113.0/24' --dry-run");
+  app->add_option("what", command->words, "KIND/NAME..., KIND NAME..., the NAME of one session, or KIND with --filter");
+  app->add_flag("--graceful", command->options.graceful, "deliver what is queued first; sessions and streams");
+  app->add_option("--reason", command->options.reason, "for the daemon's log");
   return {app, std::move(command)};
 }
 

@@ -1,14 +1,19 @@
-// culvertctl delete: objects by name or by file, forwards first, because the others are held by them.
+// culvertctl delete: objects by name, by what matches or by file, forwards first, because the others are held by them. What is
+// observed is closed.
 #include <algorithm>
 #include <string>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
+#include "cli/closing.h"
 #include "cli/command.h"
+#include "cli/declared.h"
 #include "cli/escape.h"
+#include "cli/manifest_files.h"
+#include "cli/mutation.h"
+#include "cli/selection.h"
 #include "cli/units.h"
+#include "cli/waiter.h"
 #include "culvert/v1/dialer.grpc.pb.h"
 #include "culvert/v1/forward.grpc.pb.h"
 #include "culvert/v1/listener.grpc.pb.h"
@@ -23,48 +28,64 @@ class Delete : public Command {
  public:
   std::vector<std::string> words;
   std::vector<std::string> files;
+  bool all = false;
   bool force = false;
   bool ignore_not_found = false;
+  bool wait = false;
   std::string drain_text;
+  std::string timeout_text = "30s";
 
-  [[nodiscard]] Takes takes() const override { return {.formats = {Format::kTable, Format::kName}, .dry_run = {DryRun::kServer}}; }
+  [[nodiscard]] Takes takes() const override {
+    return {.formats = {Format::kTable, Format::kName}, .filter = true, .selector = true, .dry_run = {DryRun::kServer}};
+  }
   Outcome Validate(const Globals& globals) override {
     dry_run_ = globals.dry_run != DryRun::kNo;
     if (words.empty() == files.empty()) {
       return Usage("either names or -f are wanted: KIND/NAME..., KIND NAME..., -f FILE", "culvertctl delete --help");
     }
-    if (!drain_text.empty()) {
-      const auto drain = manifest::ParseDuration(drain_text);
-      if (!drain.ok()) return Usage("--drain-timeout: " + std::string(drain.status().message()));
-      if (Seconds(*drain) < 0 || Seconds(*drain) > kMaxDrainSeconds) return Usage("--drain-timeout: 0 to 1h");
-      drain_ = *drain;
+    if (Outcome failed = ReadTimes()) return failed;
+    if (words.empty()) {
+      if (!globals.filter.empty() || !globals.selector.empty() || all) return Usage("-f goes with neither --filter, -l nor --all");
+      return std::nullopt;
     }
-    if (words.empty()) return std::nullopt;
     auto parsed = ParseReferences(words);
     if (!parsed.ok()) return Usage(std::string(parsed.status().message()), "culvertctl delete --help");
+    size_t observed = 0;
     for (const Reference& reference : *parsed) {
       if (reference.kind == Kind::kEvent) return Usage("events are not deleted");
-      if (!IsDeclared(reference.kind)) {
-        return Usage(absl::StrFormat("a %s is closed, not deleted", Singular(reference.kind)),
-                     absl::StrFormat("culvertctl close %s/NAME", Singular(reference.kind)));
-      }
-      if (reference.name.empty()) return Usage("a name is wanted: KIND/NAME or KIND NAME");
+      if (!IsDeclared(reference.kind)) ++observed;
     }
-    references_ = *std::move(parsed);
-    return std::nullopt;
+    if (observed == 0) return selection_.Parse(words, globals, all, "delete");
+    if (observed != parsed->size()) return Usage("what is declared and what is observed are not deleted together");
+    if (force || ignore_not_found || all || !drain_text.empty()) {
+      return Usage(absl::StrFormat("a %s is closed; --force, --ignore-not-found, --all and --drain-timeout are for what is declared",
+                                   Singular(parsed->front().kind)),
+                   "culvertctl close --help");
+    }
+    if (globals.format == Format::kName) return Usage("-o name is for what is declared");
+    is_observed_ = true;
+    return selection_.Parse(words, globals, false, "delete", true);
   }
 
   Outcome Run(Context& context) override {
-    if (!files.empty()) {
-      if (Outcome failed = ReadFiles()) return failed;
+    if (is_observed_) return CloseSelected(context, selection_, {.graceful = false, .reason = "", .is_dry = dry_run_});
+    if (Outcome failed = files.empty() ? selection_.Find(context, references_) : ReadFiles()) {
+      const bool is_nothing = ignore_not_found && failed->code == ExitCode::kNotFound && references_.empty();
+      if (!is_nothing) return failed;
+      if (!context.globals.quiet) context.streams.err << failed->faults.front() << "\n";
+      return std::nullopt;
     }
     std::stable_sort(references_.begin(), references_.end(),
                      [](const Reference& a, const Reference& b) { return Rank(a.kind) < Rank(b.kind); });
-    if (!Confirmed(context)) return Fail(ExitCode::kFalse, "nothing was deleted");
+    if (Outcome failed = Begin(context)) return failed;
     Outcome first_failure;
+    std::vector<Reference> gone;
     for (const Reference& reference : references_) {
       Outcome failed = DeleteOne(context, reference);
-      if (!failed) continue;
+      if (!failed) {
+        gone.push_back(reference);
+        continue;
+      }
       if (failed->code == ExitCode::kUnreachable || failed->code == ExitCode::kDenied) return failed;
       if (first_failure) {
         Print(*failed, context.globals.verbose, context.streams);
@@ -72,33 +93,41 @@ class Delete : public Command {
         first_failure = std::move(failed);
       }
     }
-    return first_failure;
+    if (!wait || dry_run_ || gone.empty()) return first_failure;
+    Outcome failed = WaitForAll(context, gone, WaitFor::Deletion(), timeout_, nullptr);
+    return first_failure ? first_failure : failed;
   }
 
  private:
   static int Rank(Kind kind) { return kind == Kind::kForward ? 0 : kind == Kind::kDialer ? 1 : 2; }
 
+  Outcome ReadTimes() {
+    if (!drain_text.empty()) {
+      const auto drain = manifest::ParseDuration(drain_text);
+      if (!drain.ok()) return Usage("--drain-timeout: " + std::string(drain.status().message()));
+      if (Seconds(*drain) < 0 || Seconds(*drain) > kMaxDrainSeconds) return Usage("--drain-timeout: 0 to 1h");
+      drain_ = *drain;
+    }
+    return ParseTimeout(timeout_text, timeout_);
+  }
+
   Outcome ReadFiles() {
-    auto loaded = manifest::Load(files);
-    if (!loaded.ok()) {
-      return Failure{ExitCode::kUsage, absl::StrSplit(std::string(loaded.status().message()), '\n'), "", ""};
+    std::vector<manifest::SourceObject> loaded;
+    if (Outcome failed = LoadManifests(files, loaded)) return failed;
+    for (const manifest::SourceObject& source : loaded) {
+      references_.push_back({KindOfObject(source.object), manifest::MetadataOf(source.object).name()});
     }
-    for (const manifest::SourceObject& source : *loaded) {
-      references_.push_back({*ParseKind(manifest::KindOf(source.object)), manifest::MetadataOf(source.object).name()});
-    }
-    if (references_.empty()) return Usage("no objects in " + Visible(files.front()));
     return std::nullopt;
   }
 
-  // Asks before more than one object goes, where there is someone to ask.
-  bool Confirmed(Context& context) const {
-    if (references_.size() < 2 || context.globals.yes || dry_run_ || !context.streams.in_is_terminal) return true;
-    for (const Reference& reference : references_) context.streams.err << "  " << Visible(ToString(reference)) << "\n";
-    context.streams.err << absl::StrFormat("delete these %d objects? [y/N] ", references_.size()) << std::flush;
-    std::string answer;
-    std::getline(context.streams.in, answer);
-    absl::AsciiStrToLower(&answer);
-    return answer == "y" || answer == "yes";
+  Outcome Begin(Context& context) const {
+    std::vector<std::string> names;
+    for (const Reference& reference : references_) names.push_back(ToString(reference));
+    const size_t count = names.size();
+    const std::string question = count == 1 ? "delete " + Visible(names[0]) : absl::StrFormat("delete these %d objects", count);
+    Outcome failed = BeginMutation(context, {question, std::move(names), count, true});
+    if (failed && failed->code == ExitCode::kFalse) failed->faults = {"nothing was deleted"};
+    return failed;
   }
 
   template <typename Service, typename Request, typename Response>
@@ -149,27 +178,36 @@ class Delete : public Command {
     return std::nullopt;
   }
 
+  Selection selection_;
   std::vector<Reference> references_;
   google::protobuf::Duration drain_;
+  Duration timeout_{};
   bool dry_run_ = false;
+  bool is_observed_ = false;
 };
 
 }  // namespace
 
 Verb AddDelete(CLI::App& root) {
   auto command = std::make_unique<Delete>();
-  CLI::App* app = AddVerb(root, "delete", "Deletes objects; their sessions and streams are closed.",
-                          "culvertctl delete fwd/pg dl/site-b lsn/local-pg\n"
-                          "culvertctl delete listener local-pg --force     its forwards too\n"
-                          "culvertctl delete fwd/pg --drain-timeout 5m     what runs may end by itself\n"
-                          "culvertctl delete -f tunnels/ --ignore-not-found");
-  app->add_option("what", command->words, "KIND/NAME... or KIND NAME...");
+  CLI::App* app =
+      AddVerb(root, "delete", "Deletes objects; their sessions and streams are closed. Sessions, streams and UDP flows are closed too.",
+              "culvertctl delete fwd/pg dl/site-b lsn/local-pg\n"
+              "culvertctl delete listener local-pg --force     its forwards too\n"
+              "culvertctl delete fwd/pg --drain-timeout 5m     what runs may end by itself\n"
+              "culvertctl delete -f tunnels/ --ignore-not-found\n"
+              "culvertctl delete forwards -l tier=test          those with this label\n"
+              "culvertctl delete ses --filter 'remote:203.0.113.0/24' --dry-run");
+  app->add_option("what", command->words, "KIND/NAME..., KIND NAME..., or KIND with -l, --filter or --all");
   app->add_option("-f,--file", command->files,
                   "the objects that a file, folder or standard input (-) names; may be repeated")
       ->allow_extra_args(false);
   app->add_option("--drain-timeout", command->drain_text,
                   "let what runs through an object end by itself for so long, at most 1h: it takes nothing new meanwhile");
   app->add_flag("--force", command->force, "delete the forwards that refer to a listener or dialer too");
+  app->add_flag("--all", command->all, "all objects of the kinds named");
+  app->add_flag("--wait", command->wait, "return once they are gone");
+  app->add_option("--timeout", command->timeout_text, "with --wait: how long (30s)");
   app->add_flag("--ignore-not-found", command->ignore_not_found, "an object that is not there is no error");
   return {app, std::move(command)};
 }

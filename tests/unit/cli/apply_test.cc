@@ -148,6 +148,86 @@ TEST(Apply, PrintsNames) {
             "listener/local-pg\ndialer/site-b\n");
 }
 
+// A tunnel, and one object that nobody names any more.
+grpc::Status Prune(const v1::ApplyRequest& request, v1::ApplyResponse* response) {
+  Accept(request, response);
+  for (const char* name : {"old", "older"}) {
+    auto* result = response->add_results();
+    result->set_kind("forward");
+    result->set_name(name);
+    result->set_action(v1::ApplyResponse::ACTION_DELETED);
+  }
+  return grpc::Status::OK;
+}
+
+TEST(Apply, PrunesForAManager) {
+  FakeDaemon daemon;
+  daemon.on_apply = Prune;
+  const Answer answer = daemon.Run({"apply", "-f", daemon.Write("t.yaml", kTunnel), "--prune", "--manager", "ci", "--force-conflicts"});
+  EXPECT_EQ(answer.out, "listener/local-pg created\ndialer/site-b configured\nforward/old pruned\nforward/older pruned\n");
+  EXPECT_TRUE(daemon.last_apply.prune());
+  EXPECT_TRUE(daemon.last_apply.force_conflicts());
+  EXPECT_EQ(daemon.last_apply.manager(), "ci");
+  EXPECT_NE(daemon.last_apply.request_id(), "");
+  EXPECT_EQ(daemon.applies, 1);
+}
+
+TEST(Apply, AsksBeforeItPrunesMany) {
+  FakeDaemon daemon;
+  daemon.on_apply = Prune;
+  const std::string file = daemon.Write("t.yaml", kTunnel);
+  const Answer no = daemon.Run({"apply", "-f", file, "--prune"}, "n\n", true);
+  EXPECT_EQ(no.code, 1);
+  EXPECT_NE(no.err.find("  forward/old\n  forward/older\napply 2 objects and delete these 2? [y/N] "), std::string::npos) << no.err;
+  EXPECT_EQ(daemon.applies, 1);
+  EXPECT_TRUE(daemon.last_apply.validate_only());
+  EXPECT_EQ(daemon.Run({"apply", "-f", file, "--prune", "--no-input"}).code, 2);
+  EXPECT_TRUE(daemon.last_apply.validate_only());
+  EXPECT_EQ(daemon.Run({"apply", "-f", file, "--prune"}, "y\n", true).code, 0);
+  EXPECT_FALSE(daemon.last_apply.validate_only());
+}
+
+TEST(Apply, SaysHowToTakeOver) {
+  FakeDaemon daemon;
+  daemon.on_apply = [](const v1::ApplyRequest&, v1::ApplyResponse*) {
+    return ErrorWithDetails(grpc::StatusCode::FAILED_PRECONDITION, "belongs to manager \"file\"", "MANAGED_BY_OTHER");
+  };
+  EXPECT_EQ(daemon.Run({"apply", "-f", daemon.Write("t.yaml", kTunnel)}).err,
+            "error: belongs to manager \"file\" (MANAGED_BY_OTHER)\nnext: --force-conflicts takes them over\n");
+}
+
+TEST(Apply, WaitsUntilAllIsReady) {
+  FakeDaemon daemon;
+  daemon.on_apply = Accept;
+  v1::WatchResponse listener, complete;
+  listener.mutable_change()->set_type(v1::WatchResponse::Change::TYPE_ADDED);
+  v1::Listener& body = *listener.mutable_change()->mutable_object()->mutable_listener();
+  body.mutable_metadata()->set_name("local-pg");
+  v1::Condition* condition = body.mutable_status()->add_conditions();
+  condition->set_type("Ready");
+  condition->set_status(v1::Condition::STATUS_TRUE);
+  complete.mutable_bookmark()->set_snapshot_complete(true);
+  v1::WatchResponse dialer;
+  dialer.mutable_change()->set_type(v1::WatchResponse::Change::TYPE_ADDED);
+  dialer.mutable_change()->mutable_object()->mutable_dialer()->mutable_metadata()->set_name("site-b");
+  *dialer.mutable_change()->mutable_object()->mutable_dialer()->mutable_status()->add_conditions() = *condition;
+  const std::string file = daemon.Write("t.yaml", kTunnel);
+  daemon.watched = {listener, complete};
+  const Answer late = daemon.Run({"apply", "-f", file, "--wait", "--timeout", "0s"});
+  EXPECT_EQ(late.code, 7);
+  EXPECT_EQ(late.err, "error: timed out after 0s: dialer/site-b does not exist yet\n");
+  daemon.watched = {listener, complete, dialer};
+  EXPECT_EQ(daemon.Run({"apply", "-f", file, "--wait"}).code, 0);
+  EXPECT_EQ(daemon.Run({"apply", "-f", file, "--wait", "--dry-run=local"}).code, 2);
+}
+
+TEST(Apply, PrintsYaml) {
+  FakeDaemon daemon;
+  const std::string file = daemon.Write("t.yaml", std::string(kTunnel).substr(0, std::string(kTunnel).find("---")));
+  EXPECT_EQ(daemon.Run({"apply", "-f", file, "--dry-run=local", "-o", "yaml"}).out,
+            "apiVersion: culvert/v1\nkind: Listener\nmetadata:\n  name: local-pg\nspec:\n  transport: TCP\n  bind: \"127.0.0.1:5432\"\n");
+}
+
 TEST(Apply, SaysWhatItNeeds) {
   FakeDaemon daemon;
   EXPECT_EQ(daemon.Run({"apply"}).code, 2);

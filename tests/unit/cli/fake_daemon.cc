@@ -5,7 +5,9 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "core/base/check.h"
+#include "google/protobuf/util/field_mask_util.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "grpcpp/security/server_credentials.h"
@@ -58,8 +60,13 @@ Answer FakeDaemon::Run(std::vector<std::string> arguments, const std::string& in
   arguments.insert(arguments.begin(), {"--address", "unix:" + socket()});
   std::ostringstream out, err;
   std::istringstream in(input);
-  Streams io{out, err, in, terminal, false};
-  const ExitCode code = RunCulvertctl(std::move(arguments), io, Environment{});
+  Streams io{out, err, in, terminal, out_is_terminal};
+  Environment surroundings;
+  surroundings.get = [this](const std::string& name) -> std::optional<std::string> {
+    const auto found = environment.find(name);
+    return found == environment.end() ? std::nullopt : std::optional(found->second);
+  };
+  const ExitCode code = RunCulvertctl(std::move(arguments), io, surroundings);
   return {static_cast<int>(code), out.str(), err.str()};
 }
 
@@ -106,17 +113,21 @@ grpc::Status List(const std::vector<Object>& objects, const Request& request, Re
 
 grpc::Status FakeDaemon::ListListeners(Ctx*, const v1::ListListenersRequest* request,
                                        v1::ListListenersResponse* response) {
+  last_filter = request->filter();
   return List(listeners, *request, response, [&](const auto& one) { *response->add_listeners() = one; });
 }
 grpc::Status FakeDaemon::ListDialers(Ctx*, const v1::ListDialersRequest* request, v1::ListDialersResponse* response) {
+  last_filter = request->filter();
   return List(dialers, *request, response, [&](const auto& one) { *response->add_dialers() = one; });
 }
 grpc::Status FakeDaemon::ListForwards(Ctx*, const v1::ListForwardsRequest* request,
                                       v1::ListForwardsResponse* response) {
+  last_filter = request->filter();
   return List(forwards, *request, response, [&](const auto& one) { *response->add_forwards() = one; });
 }
 grpc::Status FakeDaemon::ListSessions(Ctx*, const v1::ListSessionsRequest* request,
                                       v1::ListSessionsResponse* response) {
+  last_filter = request->filter();
   return List(sessions, *request, response, [&](const auto& one) { *response->add_sessions() = one; });
 }
 
@@ -145,6 +156,90 @@ grpc::Status FakeDaemon::GetSession(Ctx*, const v1::GetSessionRequest* request, 
     return grpc::Status::OK;
   }
   return NotFound("session/" + request->name());
+}
+
+namespace {
+
+void PutInto(v1::Object& object, const v1::Listener& body) { *object.mutable_listener() = body; }
+void PutInto(v1::Object& object, const v1::Dialer& body) { *object.mutable_dialer() = body; }
+void PutInto(v1::Object& object, const v1::Forward& body) { *object.mutable_forward() = body; }
+
+}  // namespace
+
+// Keeps what it is given, with an etag that is another after every change.
+template <typename Body, typename Request, typename Response>
+grpc::Status FakeDaemon::Create(std::vector<Body>& bodies, const Request& request, const Body& body, Body* out, Response* response) {
+  ++changes;
+  last_change.Clear();
+  PutInto(last_change, body);
+  last_validate_only = request.validate_only();
+  request_ids.push_back(request.request_id());
+  if (on_change) {
+    if (const grpc::Status status = on_change(last_change); !status.ok()) return status;
+  }
+  if (Find(bodies, body.metadata().name()) != nullptr) {
+    return ErrorWithDetails(grpc::StatusCode::ALREADY_EXISTS, body.metadata().name() + " exists already", "RESOURCE_EXISTS");
+  }
+  *out = body;
+  out->mutable_metadata()->set_generation(1);
+  out->mutable_metadata()->set_etag("\"1\"");
+  response->mutable_warnings()->Assign(warnings.begin(), warnings.end());
+  if (!request.validate_only()) bodies.push_back(*out);
+  return grpc::Status::OK;
+}
+
+template <typename Body, typename Request, typename Response>
+grpc::Status FakeDaemon::Update(std::vector<Body>& bodies, const Request& request, const Body& body, Body* out, Response* response) {
+  ++changes;
+  last_change.Clear();
+  PutInto(last_change, body);
+  last_mask.assign(request.update_mask().paths().begin(), request.update_mask().paths().end());
+  last_validate_only = request.validate_only();
+  request_ids.push_back(request.request_id());
+  if (on_change) {
+    if (const grpc::Status status = on_change(last_change); !status.ok()) return status;
+  }
+  const Body* found = Find(bodies, body.metadata().name());
+  if (found == nullptr) return NotFound(body.metadata().name());
+  if (!body.metadata().etag().empty() && body.metadata().etag() != found->metadata().etag()) {
+    return ErrorWithDetails(grpc::StatusCode::ABORTED, body.metadata().name() + " has changed", "ETAG_MISMATCH");
+  }
+  *out = *found;
+  google::protobuf::util::FieldMaskUtil::MergeOptions options;
+  options.set_replace_message_fields(true);
+  options.set_replace_repeated_fields(true);
+  google::protobuf::util::FieldMaskUtil::MergeMessageTo(body, request.update_mask(), options, out);
+  out->mutable_metadata()->set_etag(absl::StrCat(found->metadata().etag(), "+"));
+  response->mutable_warnings()->Assign(warnings.begin(), warnings.end());
+  if (!request.validate_only()) *const_cast<Body*>(found) = *out;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeDaemon::CreateListener(Ctx*, const v1::CreateListenerRequest* request, v1::CreateListenerResponse* response) {
+  return Create(listeners, *request, request->listener(), response->mutable_listener(), response);
+}
+grpc::Status FakeDaemon::UpdateListener(Ctx*, const v1::UpdateListenerRequest* request, v1::UpdateListenerResponse* response) {
+  return Update(listeners, *request, request->listener(), response->mutable_listener(), response);
+}
+grpc::Status FakeDaemon::CreateDialer(Ctx*, const v1::CreateDialerRequest* request, v1::CreateDialerResponse* response) {
+  return Create(dialers, *request, request->dialer(), response->mutable_dialer(), response);
+}
+grpc::Status FakeDaemon::UpdateDialer(Ctx*, const v1::UpdateDialerRequest* request, v1::UpdateDialerResponse* response) {
+  return Update(dialers, *request, request->dialer(), response->mutable_dialer(), response);
+}
+grpc::Status FakeDaemon::CreateForward(Ctx*, const v1::CreateForwardRequest* request, v1::CreateForwardResponse* response) {
+  return Create(forwards, *request, request->forward(), response->mutable_forward(), response);
+}
+grpc::Status FakeDaemon::UpdateForward(Ctx*, const v1::UpdateForwardRequest* request, v1::UpdateForwardResponse* response) {
+  return Update(forwards, *request, request->forward(), response->mutable_forward(), response);
+}
+
+grpc::Status FakeDaemon::Watch(Ctx*, const v1::WatchRequest* request, grpc::ServerWriter<v1::WatchResponse>* writer) {
+  last_watch_request = *request;
+  ++watches;
+  for (const v1::WatchResponse& message : watched) writer->Write(message);
+  if (on_watch) return on_watch(*request, *writer);
+  return ErrorWithDetails(grpc::StatusCode::UNAVAILABLE, "culvertd is stopping", "DAEMON_STOPPING");
 }
 
 grpc::Status FakeDaemon::DeleteListener(Ctx*, const v1::DeleteListenerRequest* request,
@@ -187,17 +282,20 @@ grpc::Status FakeDaemon::ProbeDialer(Ctx*, const v1::ProbeDialerRequest* request
 grpc::Status FakeDaemon::CloseSession(Ctx*, const v1::CloseSessionRequest* request,
                                       v1::CloseSessionResponse* response) {
   last_close = *request;
+  closes.push_back(*request);
   if (request->name() == "missing") return NotFound("session/missing");
-  response->set_closed_count(1);
+  response->set_closed_count(request->filter().empty() ? 1 : static_cast<int32_t>(sessions.size()));
   return grpc::Status::OK;
 }
 
 grpc::Status FakeDaemon::ListStreams(Ctx*, const v1::ListStreamsRequest* request, v1::ListStreamsResponse* response) {
+  last_filter = request->filter();
   if (request->page_token().empty()) ++stream_lists;
   return List(streams, *request, response, [&](const auto& one) { *response->add_streams() = one; });
 }
 grpc::Status FakeDaemon::ListUdpFlows(Ctx*, const v1::ListUdpFlowsRequest* request,
                                       v1::ListUdpFlowsResponse* response) {
+  last_filter = request->filter();
   return List(flows, *request, response, [&](const auto& one) { *response->add_udp_flows() = one; });
 }
 grpc::Status FakeDaemon::CloseStream(Ctx*, const v1::CloseStreamRequest* request, v1::CloseStreamResponse*) {
@@ -250,6 +348,7 @@ grpc::Status FakeDaemon::GetConfigStatus(Ctx*, const v1::GetConfigStatusRequest*
 
 grpc::Status FakeDaemon::Apply(Ctx*, const v1::ApplyRequest* request, v1::ApplyResponse* response) {
   last_apply = *request;
+  ++applies;
   return on_apply ? on_apply(*request, response) : grpc::Status::OK;
 }
 

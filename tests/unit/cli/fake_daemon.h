@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -47,6 +48,8 @@ class FakeDaemon : private v1::ListenerService::Service,
   Answer RunOn(int input, std::ostream& out, std::vector<std::string> arguments, bool terminal = false);
   // A file in the daemon's folder.
   std::string Write(const std::string& name, const std::string& text);
+  // The folder itself.
+  std::string folder() const { return folder_.string(); }
   std::string socket() const { return (folder_ / "control.sock").string(); }
 
   // What it holds and has been told.
@@ -68,9 +71,27 @@ class FakeDaemon : private v1::ListenerService::Service,
   using ConnectStream = grpc::ServerReaderWriter<v1::ConnectResponse, v1::ConnectRequest>;
   std::function<grpc::Status(const v1::ConnectRequest::Open&, ConnectStream&)> on_connect;  // behind the first request
   std::function<void(grpc::ServerWriter<v1::ListEventsResponse>&)> on_follow;               // behind the events
+  // Behind the messages of `watched`; without it the stream ends as a stopping daemon's does.
+  std::function<grpc::Status(const v1::WatchRequest&, grpc::ServerWriter<v1::WatchResponse>&)> on_watch;
+  // Before a create or update is looked at: what others do meanwhile, or an answer of its own.
+  std::function<grpc::Status(const v1::Object&)> on_change;
+  std::vector<v1::Warning> warnings;  // of every create and update
+  std::vector<v1::WatchResponse> watched;
+  v1::Object last_change;               // that a create or update asked for
+  std::vector<std::string> last_mask;   // of the last update
+  std::vector<std::string> request_ids;
+  bool last_validate_only = false;
+  int changes = 0;                      // creates and updates that came
+  std::string last_filter;              // of the last list
+  v1::WatchRequest last_watch_request;
+  int watches = 0;
+  std::map<std::string, std::string> environment;  // of Run
+  bool out_is_terminal = false;                    // of Run
   v1::ApplyRequest last_apply;
+  int applies = 0;
   v1::ProbeDialerRequest last_probe;
   v1::CloseSessionRequest last_close;
+  std::vector<v1::CloseSessionRequest> closes;
   v1::CloseStreamRequest last_close_stream;
   v1::CloseUdpFlowRequest last_close_flow;
   v1::ListEventsRequest last_events;
@@ -85,13 +106,19 @@ class FakeDaemon : private v1::ListenerService::Service,
   using Ctx = grpc::ServerContext;
   grpc::Status ListListeners(Ctx*, const v1::ListListenersRequest*, v1::ListListenersResponse*) override;
   grpc::Status GetListener(Ctx*, const v1::GetListenerRequest*, v1::GetListenerResponse*) override;
+  grpc::Status CreateListener(Ctx*, const v1::CreateListenerRequest*, v1::CreateListenerResponse*) override;
+  grpc::Status UpdateListener(Ctx*, const v1::UpdateListenerRequest*, v1::UpdateListenerResponse*) override;
   grpc::Status DeleteListener(Ctx*, const v1::DeleteListenerRequest*, v1::DeleteListenerResponse*) override;
   grpc::Status ListDialers(Ctx*, const v1::ListDialersRequest*, v1::ListDialersResponse*) override;
   grpc::Status GetDialer(Ctx*, const v1::GetDialerRequest*, v1::GetDialerResponse*) override;
+  grpc::Status CreateDialer(Ctx*, const v1::CreateDialerRequest*, v1::CreateDialerResponse*) override;
+  grpc::Status UpdateDialer(Ctx*, const v1::UpdateDialerRequest*, v1::UpdateDialerResponse*) override;
   grpc::Status DeleteDialer(Ctx*, const v1::DeleteDialerRequest*, v1::DeleteDialerResponse*) override;
   grpc::Status ProbeDialer(Ctx*, const v1::ProbeDialerRequest*, grpc::ServerWriter<v1::ProbeDialerResponse>*) override;
   grpc::Status ListForwards(Ctx*, const v1::ListForwardsRequest*, v1::ListForwardsResponse*) override;
   grpc::Status GetForward(Ctx*, const v1::GetForwardRequest*, v1::GetForwardResponse*) override;
+  grpc::Status CreateForward(Ctx*, const v1::CreateForwardRequest*, v1::CreateForwardResponse*) override;
+  grpc::Status UpdateForward(Ctx*, const v1::UpdateForwardRequest*, v1::UpdateForwardResponse*) override;
   grpc::Status DeleteForward(Ctx*, const v1::DeleteForwardRequest*, v1::DeleteForwardResponse*) override;
   grpc::Status ListSessions(Ctx*, const v1::ListSessionsRequest*, v1::ListSessionsResponse*) override;
   grpc::Status GetSession(Ctx*, const v1::GetSessionRequest*, v1::GetSessionResponse*) override;
@@ -102,6 +129,7 @@ class FakeDaemon : private v1::ListenerService::Service,
   grpc::Status CloseUdpFlow(Ctx*, const v1::CloseUdpFlowRequest*, v1::CloseUdpFlowResponse*) override;
   grpc::Status Connect(Ctx*, ConnectStream*) override;
   grpc::Status ListEvents(Ctx*, const v1::ListEventsRequest*, grpc::ServerWriter<v1::ListEventsResponse>*) override;
+  grpc::Status Watch(Ctx*, const v1::WatchRequest*, grpc::ServerWriter<v1::WatchResponse>*) override;
   grpc::Status WatchStats(Ctx*, const v1::WatchStatsRequest*, grpc::ServerWriter<v1::WatchStatsResponse>*) override;
   grpc::Status Tap(Ctx*, const v1::TapRequest*, grpc::ServerWriter<v1::TapResponse>*) override;
   grpc::Status TailLogs(Ctx*, const v1::TailLogsRequest*, grpc::ServerWriter<v1::TailLogsResponse>*) override;
@@ -109,6 +137,11 @@ class FakeDaemon : private v1::ListenerService::Service,
   grpc::Status Apply(Ctx*, const v1::ApplyRequest*, v1::ApplyResponse*) override;
   grpc::Status Export(Ctx*, const v1::ExportRequest*, v1::ExportResponse*) override;
   grpc::Status GetDaemon(Ctx*, const v1::GetDaemonRequest*, v1::GetDaemonResponse*) override;
+
+  template <typename Body, typename Request, typename Response>
+  grpc::Status Create(std::vector<Body>& bodies, const Request& request, const Body& body, Body* out, Response* response);
+  template <typename Body, typename Request, typename Response>
+  grpc::Status Update(std::vector<Body>& bodies, const Request& request, const Body& body, Body* out, Response* response);
 
   std::filesystem::path folder_;
   std::unique_ptr<grpc::Server> server_;

@@ -47,7 +47,8 @@ TEST(Usage, SuggestsWhatWasMeant) {
 
 TEST(Usage, HelpLeadsWithExamples) {
   for (const char* verb :
-       {"apply", "get", "delete", "dial", "connect", "top", "events", "status", "close", "export", "explain", "version"}) {
+       {"apply", "get", "delete", "dial", "connect", "top", "events", "status", "close", "export", "explain", "version",
+        "create", "set", "edit", "label", "annotate", "diff", "wait"}) {
     const Answer answer = RunHere({verb, "--help"});
     EXPECT_EQ(answer.code, 0);
     EXPECT_LT(answer.out.find("Examples:\n  culvertctl " + std::string(verb)),

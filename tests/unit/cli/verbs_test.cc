@@ -43,6 +43,38 @@ TEST(Close, EndsStreamsAndFlows) {
             "error: stream/a/404 does not exist (RESOURCE_NOT_FOUND)\n");
 }
 
+TEST(Close, ClosesWhatMatches) {
+  FakeDaemon daemon;
+  daemon.sessions.resize(3);
+  EXPECT_EQ(daemon.Run({"close", "ses", "--filter", "dialer=far", "--graceful", "--reason", "test"}).out, "3 sessions closing\n");
+  ASSERT_EQ(daemon.closes.size(), 2u);  // counted first
+  EXPECT_TRUE(daemon.closes[0].validate_only());
+  EXPECT_FALSE(daemon.closes[1].validate_only());
+  EXPECT_EQ(daemon.closes[1].filter(), "dialer=far");
+  EXPECT_EQ(daemon.closes[1].reason(), "test");
+  for (const char* name : {"sessions/a/streams/1", "sessions/a/streams/404", "sessions/a/streams/2"})
+    daemon.streams.emplace_back().set_name(name);
+  // One of them ended by itself before its turn came.
+  EXPECT_EQ(daemon.Run({"close", "streams", "--filter", "forward=pg"}).out, "2 streams closed\n");
+  EXPECT_EQ(daemon.last_filter, "forward=pg");
+  daemon.flows.emplace_back().set_name("udpFlows/12");
+  EXPECT_EQ(daemon.Run({"close", "udp,str", "--filter", "forward=pg", "--dry-run"}).out,
+            "1 udpflow would be closed\n3 streams would be closed\n");
+}
+
+TEST(Close, AsksOnATerminalBeforeManyGo) {
+  FakeDaemon daemon;
+  daemon.sessions.resize(3);
+  const Answer no = daemon.Run({"close", "ses", "--filter", "a=b"}, "n\n", true);
+  EXPECT_EQ(no.code, 1);
+  EXPECT_NE(no.err.find("close 3 sessions? [y/N] "), std::string::npos) << no.err;
+  ASSERT_EQ(daemon.closes.size(), 1u);
+  EXPECT_TRUE(daemon.closes[0].validate_only());
+  EXPECT_EQ(daemon.Run({"close", "ses", "--filter", "a=b", "--no-input"}).code, 2);
+  EXPECT_EQ(daemon.Run({"close", "ses/a", "ses/b"}, "", true).code, 1);
+  EXPECT_EQ(daemon.Run({"close", "ses", "--filter", "a=b", "-y"}, "", true).out, "3 sessions closed\n");
+}
+
 TEST(Close, SaysWhatIsWrong) {
   FakeDaemon daemon;
   const std::pair<std::vector<std::string>, std::string> rows[] = {

@@ -1,0 +1,146 @@
+#include "cli/selection.h"
+
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "cli/escape.h"
+#include "culvert/v1/dialer.grpc.pb.h"
+#include "culvert/v1/forward.grpc.pb.h"
+#include "culvert/v1/listener.grpc.pb.h"
+#include "culvert/v1/session.grpc.pb.h"
+
+namespace culvert::cli {
+namespace {
+
+constexpr int kPageSize = 1000;
+constexpr int kMaxPages = 1000;  // a daemon whose token never ends must not keep us for ever
+
+std::string InQuotes(const std::string& text) { return "\"" + absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"\"", "\\\""}}) + "\""; }
+
+// Page after page of names alone. `name_field`: what names the objects, as a read mask says it.
+template <typename Service, typename Request, typename Response, typename Take>
+Outcome ListPages(Client& client, grpc::Status (Service::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                  const std::string& filter, const char* name_field, Take&& take) {
+  Request request;
+  request.set_page_size(kPageSize);
+  request.set_filter(filter);
+  request.mutable_read_mask()->add_paths(name_field);
+  for (int page = 0; page < kMaxPages; ++page) {
+    Response response;
+    if (Outcome failed = client.Call<Service>(method, request, &response)) return failed;
+    take(response);
+    if (response.next_page_token().empty()) return std::nullopt;
+    request.set_page_token(response.next_page_token());
+  }
+  return Fail(ExitCode::kServer, "the list does not end");
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> SelectorFilter(const std::string& selector) {
+  std::string filter;
+  const std::vector<std::string> parts = absl::StrSplit(selector, ',');
+  for (const std::string& part : parts) {
+    const std::string text(absl::StripAsciiWhitespace(part));
+    const bool is_not = !text.empty() && text[0] == '!';
+    size_t equals = text.find('=');
+    const bool differs = equals != std::string::npos && equals > 0 && text[equals - 1] == '!';
+    const std::string key(absl::StripAsciiWhitespace(
+        text.substr(is_not ? 1 : 0, equals == std::string::npos ? std::string::npos : equals - (differs ? 1 : 0))));
+    if (key.empty() || key.find('"') != std::string::npos || (is_not && equals != std::string::npos)) {
+      return absl::InvalidArgumentError(
+          absl::StrFormat("-l: \"%s\" is not key=value, key!=value, key or !key", Visible(text.substr(0, 64))));
+    }
+    if (!filter.empty()) filter += " AND ";
+    if (equals == std::string::npos) {
+      filter += std::string(is_not ? "NOT " : "") + "metadata.labels:" + InQuotes(key);
+      continue;
+    }
+    if (equals + 1 < text.size() && text[equals + 1] == '=') ++equals;  // "==" is "="
+    const std::string value(absl::StripAsciiWhitespace(text.substr(equals + 1)));
+    filter += "metadata.labels." + InQuotes(key) + (differs ? "!=" : "=") + InQuotes(value);
+  }
+  return filter;
+}
+
+std::string JoinFilters(const std::string& a, const std::string& b) {
+  if (a.empty() || b.empty()) return a + b;
+  return "(" + a + ") AND (" + b + ")";
+}
+
+Outcome ListNames(Client& client, Kind kind, const std::string& filter, std::vector<Reference>& out) {
+  const auto add = [&](const std::string& name) { out.push_back({kind, BriefName(kind, name)}); };
+  switch (kind) {
+    case Kind::kListener:
+      return ListPages<v1::ListenerService>(client, &v1::ListenerService::Stub::ListListeners, filter, "metadata.name",
+                                            [&](const auto& page) {
+                                              for (const v1::Listener& one : page.listeners()) add(one.metadata().name());
+                                            });
+    case Kind::kDialer:
+      return ListPages<v1::DialerService>(client, &v1::DialerService::Stub::ListDialers, filter, "metadata.name", [&](const auto& page) {
+        for (const v1::Dialer& one : page.dialers()) add(one.metadata().name());
+      });
+    case Kind::kForward:
+      return ListPages<v1::ForwardService>(client, &v1::ForwardService::Stub::ListForwards, filter, "metadata.name", [&](const auto& page) {
+        for (const v1::Forward& one : page.forwards()) add(one.metadata().name());
+      });
+    case Kind::kStream:
+      return ListPages<v1::SessionService>(client, &v1::SessionService::Stub::ListStreams, filter, "name", [&](const auto& page) {
+        for (const v1::Stream& one : page.streams()) add(one.name());
+      });
+    case Kind::kUdpFlow:
+      return ListPages<v1::SessionService>(client, &v1::SessionService::Stub::ListUdpFlows, filter, "name", [&](const auto& page) {
+        for (const v1::UdpFlow& one : page.udp_flows()) add(one.name());
+      });
+    default:
+      return ListPages<v1::SessionService>(client, &v1::SessionService::Stub::ListSessions, filter, "name", [&](const auto& page) {
+        for (const v1::Session& one : page.sessions()) add(one.name());
+      });
+  }
+}
+
+Outcome Selection::Parse(const std::vector<std::string>& words, const Globals& globals, bool all, const std::string& verb, bool observed) {
+  const std::string help = "culvertctl " + verb + " --help";
+  auto parsed = ParseReferences(words);
+  if (!parsed.ok()) return Usage(std::string(parsed.status().message()), help);
+  references_ = *std::move(parsed);
+  for (const Reference& reference : references_) {
+    if (!IsDeclared(reference.kind) && (!observed || reference.kind == Kind::kEvent)) {
+      return Usage(absl::StrFormat("%s is for listeners, dialers and forwards%s", verb, observed ? ", sessions, streams and udpflows" : ""),
+                   help);
+    }
+    if (!IsDeclared(reference.kind) && !globals.selector.empty()) {
+      return Usage(absl::StrFormat("-l: %s have no labels", Plural(reference.kind)), "--filter 'remote:10.0.0.0/8'");
+    }
+  }
+  if (!globals.selector.empty()) {
+    auto filter = SelectorFilter(globals.selector);
+    if (!filter.ok()) return Usage(std::string(filter.status().message()), "-l tier=edge,site!=a");
+    filter_ = *std::move(filter);
+  }
+  filter_ = JoinFilters(filter_, globals.filter);
+  if (all && !filter_.empty()) return Usage("--all goes with neither --filter nor -l", help);
+  const bool chooses = all || !filter_.empty();
+  if (by_name() && chooses) return Usage(std::string("names go with neither --filter, -l nor --all"), help);
+  if (!by_name() && !chooses) {
+    return Usage("a name is wanted: KIND/NAME or KIND NAME", absl::StrFormat("culvertctl get %s", Plural(references_.front().kind)));
+  }
+  return std::nullopt;
+}
+
+Outcome Selection::Find(Context& context, std::vector<Reference>& out) const {
+  if (by_name()) {
+    out = references_;
+    return std::nullopt;
+  }
+  for (const Reference& reference : references_) {
+    if (Outcome failed = ListNames(context.client, reference.kind, filter_, out)) return failed;
+  }
+  if (out.empty()) return Fail(ExitCode::kNotFound, "nothing matches" + (filter_.empty() ? "" : ": " + Visible(filter_)));
+  return std::nullopt;
+}
+
+}  // namespace culvert::cli
