@@ -172,6 +172,8 @@ class Create : public Command {
         path = transport() == v1::TRANSPORT_KCP ? "kcp.header" : transport() == v1::TRANSPORT_QUIC ? "quic.outer.header" : "";
         if (path.empty()) return Usage("--header is for the datagrams of transport KCP or QUIC", "--transport KCP --header SRTP");
       }
+      const auto field = FindAssigned(object_, path);
+      if (found->second.size() > 1 && field.ok() && !field->field().is_repeated()) return Usage(FirstFlag(alias) + " stands twice", Help());
       const absl::Status status = Assign({path, absl::StrJoin(found->second, ",")}, CurrentFolder(), object_);
       if (!status.ok()) return Usage(FirstFlag(alias) + ": " + WithoutPath(status), Help());
     }

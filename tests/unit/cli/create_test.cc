@@ -124,6 +124,7 @@ TEST(Create, SaysWhatIsWrongBeforeAnythingIsAsked) {
        "error: --header is for the datagrams of transport KCP or QUIC"},
       {{"create", "dialer", "a", "--dial-timeout", "5"},
        "error: --dial-timeout: \"5\" is not a duration: write a number with a unit, e.g. 50ms, 10s, 2m, 1h"},
+      {{"create", "listener", "a", "--bind", "[::]:1", "--bind", "[::]:2"}, "error: --bind stands twice"},
       {{"create", "dialer", "a", "--set", "x"}, "error: --set: \"x\" is not path=value, nor path- to clear it"},
       {{"create", "dialer", "a", "--set", "kcp.mtu=1"}, "error: --set spec.kcp.mtu: unknown field (did you mean mtu_bytes?)"},
       {{"create", "dialer", "a", "--label", "x"}, "error: --label: \"x\" is not key=value"},
