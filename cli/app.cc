@@ -37,15 +37,20 @@ std::vector<Verb> AddVerbs(CLI::App& root) {
   std::vector<Verb> verbs;
   for (auto* add :
        {AddApply, AddGet, AddDelete, AddDial, AddConnect, AddTop, AddEvents, AddStatus, AddClose, AddExport, AddExplain,
-        AddVersion}) {
+        AddConfig, AddVersion}) {
     verbs.push_back(add(root));
   }
   return verbs;
 }
 
 void AddGlobals(CLI::App& root, Globals& globals) {
+  root.add_option("--context", globals.context, "which daemon, by a name of culvertctl config (environment: CULVERTCTL_CONTEXT)");
   root.add_option("--address", globals.address,
-                  "control socket, unix:PATH (environment: CULVERTCTL_ADDRESS; default: where culvertd listens)");
+                  "which daemon, unix:PATH or HOST:PORT (environment: CULVERTCTL_ADDRESS; default: where culvertd listens)");
+  root.add_option("--ca-file", globals.tls.ca_file, "HOST:PORT: certificates of whom to trust, PEM (the system's roots)");
+  root.add_option("--certificate-file", globals.tls.certificate_file, "HOST:PORT: the certificate to show, PEM");
+  root.add_option("--key-file", globals.tls.key_file, "HOST:PORT: its private key, PEM, closed to all others (0600)");
+  root.add_option("--tls-server-name", globals.tls.server_name, "HOST:PORT: the name in the daemon's certificate (the host)");
   root.add_option("-o,--output", globals.output,
                   "wide, json, jsonl, yaml, name, jsonpath=EXPR, jmespath=EXPR or custom-columns=HEADER:PATH,...");
   root.add_option("--filter", globals.filter, "only what matches: 'state=ACTIVE AND remote:10.0.0.0/8 AND tx_bytes>1Mi'");
@@ -63,15 +68,11 @@ void AddGlobals(CLI::App& root, Globals& globals) {
 }
 
 // The first argument that is neither a flag nor the value of a global one.
-std::string FirstWord(const std::vector<std::string>& arguments) {
-  static const std::vector<std::string> kWithValue = {"--address", "-o",         "--output", "--request-timeout",
-                                                      "--color",   "--filter", "-l",       "--selector"};
+std::string FirstWord(const std::vector<std::string>& arguments, CLI::App& root) {
   for (size_t i = 0; i < arguments.size(); ++i) {
-    if (std::find(kWithValue.begin(), kWithValue.end(), arguments[i]) != kWithValue.end()) {
-      ++i;
-    } else if (!absl::StartsWith(arguments[i], "-")) {
-      return arguments[i];
-    }
+    if (!absl::StartsWith(arguments[i], "-")) return arguments[i];
+    const CLI::Option* option = root.get_option_no_throw(arguments[i]);
+    if (option != nullptr && option->get_items_expected_max() > 0) ++i;
   }
   return "";
 }
@@ -90,19 +91,31 @@ Failure ExplainParseError(const CLI::ParseError& error, CLI::App& root, const st
   Failure failure{ExitCode::kUsage, {}, verb ? "culvertctl " + verb->get_name() + " --help" : "culvertctl --help", ""};
   std::vector<std::string> extras = root.remaining(true);
   // Without a verb, an unknown word and no word at all are different slips.
-  if (const std::string word = FirstWord(arguments); verb == nullptr && !word.empty()) {
+  if (const std::string word = FirstWord(arguments, root); verb == nullptr && !word.empty()) {
     std::vector<std::string> names;
     for (const CLI::App* one : root.get_subcommands({})) names.push_back(one->get_name());
     failure.faults.push_back(
         absl::StrFormat("unknown command \"%s\"%s", Visible(word.substr(0, 64)), manifest::DidYouMean(word, names)));
     return failure;
   }
+  // "config" and the like want one of their own verbs behind them.
+  if (verb != nullptr && verb->get_require_subcommand_min() > 0 && verb->get_subcommands().empty()) {
+    std::vector<std::string> names;
+    for (const CLI::App* one : verb->get_subcommands({})) names.push_back(one->get_name());
+    const auto word = std::find_if(extras.begin(), extras.end(), [](const std::string& one) { return !absl::StartsWith(one, "-"); });
+    failure.faults.push_back(
+        word == extras.end()
+            ? absl::StrFormat("%s wants one of %s", verb->get_name(), absl::StrJoin(names, ", "))
+            : absl::StrFormat("unknown command \"%s %s\"%s", verb->get_name(), Visible(word->substr(0, 64)),
+                              manifest::DidYouMean(*word, names)));
+    return failure;
+  }
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !extras.empty()) {
     const std::string& extra = extras.front();
     if (absl::StartsWith(extra, "-")) {
       std::vector<std::string> flags = FlagsOf(root);
-      if (verb) {
-        for (std::string& flag : FlagsOf(*verb)) flags.push_back(std::move(flag));
+      for (const CLI::App* one = verb; one != nullptr; one = one->get_subcommands().empty() ? nullptr : one->get_subcommands().front()) {
+        for (std::string& flag : FlagsOf(*one)) flags.push_back(std::move(flag));
       }
       failure.faults.push_back(absl::StrFormat("unknown flag %s%s", Visible(extra.substr(0, 64)),
                                                manifest::DidYouMean(extra.substr(0, extra.find('=')), flags)));
@@ -113,7 +126,8 @@ Failure ExplainParseError(const CLI::ParseError& error, CLI::App& root, const st
   }
   if (verb == nullptr && arguments.empty()) {
     failure.faults.push_back(
-        "a command is wanted: apply, get, delete, dial, connect, top, events, status, close, export, explain or version");
+        "a command is wanted: apply, get, delete, dial, connect, top, events, status, close, export, explain, "
+        "config or version");
     return failure;
   }
   failure.faults.push_back(Visible(error.what()));
@@ -204,18 +218,21 @@ Outcome RunVerb(const Verb& verb, Globals& globals, Streams& streams, const Envi
   Command& command = *verb.command;
   if (Outcome failed = ReadGlobals(globals, streams, environment)) return failed;
   if (Outcome failed = CheckTakes(command.takes(), globals, verb.app->get_name())) return failed;
+  Client client(globals, environment);
+  globals.context_name = client.target().context;
+  globals.is_protected = client.target().is_protected;
+  globals.target_address = client.target().ToString();
   command.Complete(globals);
   if (Outcome failed = command.Validate(globals)) return failed;
-  Client client(globals, environment);
-  Context context{globals, streams, client};
+  Context context{globals, streams, client, environment};
   return command.Run(context);
 }
 
 }  // namespace
 
-CLI::App* AddVerb(CLI::App& root, const std::string& name, const std::string& description,
+CLI::App* AddVerb(CLI::App& parent, const std::string& name, const std::string& description,
                   const std::string& examples) {
-  CLI::App* app = root.add_subcommand(name, description);
+  CLI::App* app = parent.add_subcommand(name, description);
   std::string indented;
   const std::vector<std::string> lines = absl::StrSplit(examples, '\n', absl::SkipEmpty());
   for (const std::string& line : lines) indented += "  " + line + "\n";
@@ -225,18 +242,33 @@ CLI::App* AddVerb(CLI::App& root, const std::string& name, const std::string& de
   return app;
 }
 
-ExitCode RunCulvertctl(std::vector<std::string> arguments, Streams& streams, const Environment& environment) {
-  CLI::App root("Steers culvertd: tunnels over mKCP and QUIC, declared, applied and watched.", "culvertctl");
-  root.formatter(std::make_shared<Formatter>());
-  root.footer(
-      "  culvertctl apply -f tunnels/         make what the files say so\n"
-      "  culvertctl get listeners             what is there, and how it does\n"
-      "  culvertctl top                       who sends how much right now\n"
-      "  culvertctl explain dialer.spec.kcp   what the fields of a file mean");
-  root.require_subcommand(1);
+namespace {
+
+// The tree of verbs and flags with what they fill in.
+struct Parser {
+  Parser() : root("Steers culvertd: tunnels over mKCP and QUIC, declared, applied and watched.", "culvertctl") {
+    root.formatter(std::make_shared<Formatter>());
+    root.footer(
+        "  culvertctl apply -f tunnels/         make what the files say so\n"
+        "  culvertctl get listeners             what is there, and how it does\n"
+        "  culvertctl top                       who sends how much right now\n"
+        "  culvertctl explain dialer.spec.kcp   what the fields of a file mean");
+    root.require_subcommand(1);
+    AddGlobals(root, globals);
+    verbs = AddVerbs(root);
+  }
+
+  CLI::App root;
   Globals globals;
-  AddGlobals(root, globals);
-  std::vector<Verb> verbs = AddVerbs(root);
+  std::vector<Verb> verbs;
+};
+
+}  // namespace
+
+ExitCode RunCulvertctl(std::vector<std::string> arguments, Streams& streams, const Environment& environment) {
+  Parser parser;
+  CLI::App& root = parser.root;
+  Globals& globals = parser.globals;
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
   try {
     root.parse(reversed);
@@ -247,7 +279,7 @@ ExitCode RunCulvertctl(std::vector<std::string> arguments, Streams& streams, con
     Print(ExplainParseError(error, root, arguments), globals.verbose, streams);
     return ExitCode::kUsage;
   }
-  for (Verb& verb : verbs) {
+  for (Verb& verb : parser.verbs) {
     if (!verb.app->parsed()) continue;
     const Outcome failed = RunVerb(verb, globals, streams, environment);
     streams.out.flush();

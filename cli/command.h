@@ -19,6 +19,7 @@ struct Context {
   const Globals& globals;
   Streams& streams;
   Client& client;
+  const Environment& environment;
 };
 
 // Which of the flags that every verb accepts, and not every verb can obey, a verb obeys. The others are refused, before anything is
@@ -45,11 +46,13 @@ struct Verb {
   std::unique_ptr<Command> command;
 };
 
-// Adds a subcommand that accepts the global flags behind it too. `examples`: one per line, without indentation.
-CLI::App* AddVerb(CLI::App& root, const std::string& name, const std::string& description, const std::string& examples);
+// Adds a subcommand that accepts the global flags behind it too; below a verb, one of its sub-verbs. `examples`: one per line, without
+// indentation.
+CLI::App* AddVerb(CLI::App& parent, const std::string& name, const std::string& description, const std::string& examples);
 
 Verb AddApply(CLI::App& root);
 Verb AddClose(CLI::App& root);
+Verb AddConfig(CLI::App& root);
 Verb AddConnect(CLI::App& root);
 Verb AddDelete(CLI::App& root);
 Verb AddDial(CLI::App& root);

@@ -19,8 +19,8 @@ std::string FirstLine(const std::string& text) { return text.substr(0, text.find
 
 TEST(Usage, SuggestsWhatWasMeant) {
   const std::pair<std::vector<std::string>, std::string> rows[] = {
-      {{}, "error: a command is wanted: apply, get, delete, dial, connect, top, events, status, close, export, explain or "
-       "version"},
+      {{}, "error: a command is wanted: apply, get, delete, dial, connect, top, events, status, close, export, explain, "
+       "config or version"},
       {{"aplly"}, "error: unknown command \"aplly\" (did you mean apply?)"},
       {{"--address", "unix:/x", "stauts"}, "error: unknown command \"stauts\" (did you mean status?)"},
       {{"frobnicate"}, "error: unknown command \"frobnicate\""},
@@ -32,8 +32,7 @@ TEST(Usage, SuggestsWhatWasMeant) {
       {{"get", "lsn", "--color", "blue"}, "error: --color: one of auto, always, never"},
       {{"get", "lsn", "--request-timeout", "10"},
        "error: --request-timeout: \"10\" is not a duration: write a number with a unit, e.g. 50ms, 10s, 2m, 1h"},
-      {{"get", "lsn", "--address", "example:7443"},
-       "error: --address: \"example:7443\" is not unix:PATH, the only address culvertd serves"},
+      {{"get", "lsn", "--address", "example"}, "error: --address: \"example\" is neither unix:PATH nor HOST:PORT"},
       {{"version", "extra"}, "error: unexpected argument \"extra\""},
       {{"explain", "dialer.spec.kpc"}, "error: dialer.spec has no field \"kpc\" (did you mean kcp?)"},
       {{"explain", "dialer.spec.paused.x"}, "error: dialer.spec.paused has no fields of its own"},
