@@ -37,7 +37,7 @@ std::vector<Verb> AddVerbs(CLI::App& root) {
   std::vector<Verb> verbs;
   for (auto* add :
        {AddApply, AddGet, AddDelete, AddDial, AddConnect, AddTop, AddEvents, AddStatus, AddClose, AddExport, AddExplain,
-        AddConfig, AddVersion}) {
+        AddConfig, AddConvert, AddVersion}) {
     verbs.push_back(add(root));
   }
   return verbs;
@@ -127,7 +127,7 @@ Failure ExplainParseError(const CLI::ParseError& error, CLI::App& root, const st
   if (verb == nullptr && arguments.empty()) {
     failure.faults.push_back(
         "a command is wanted: apply, get, delete, dial, connect, top, events, status, close, export, explain, "
-        "config or version");
+        "config, convert or version");
     return failure;
   }
   failure.faults.push_back(Visible(error.what()));

@@ -54,6 +54,7 @@ Verb AddApply(CLI::App& root);
 Verb AddClose(CLI::App& root);
 Verb AddConfig(CLI::App& root);
 Verb AddConnect(CLI::App& root);
+Verb AddConvert(CLI::App& root);
 Verb AddDelete(CLI::App& root);
 Verb AddDial(CLI::App& root);
 Verb AddEvents(CLI::App& root);
