@@ -37,7 +37,7 @@ std::vector<Verb> AddVerbs(CLI::App& root) {
   std::vector<Verb> verbs;
   for (auto* add :
        {AddApply, AddGet, AddDelete, AddDial, AddConnect, AddTop, AddEvents, AddStatus, AddClose, AddExport, AddExplain,
-        AddConfig, AddConvert, AddVersion}) {
+        AddApiResources, AddAuth, AddCall, AddConfig, AddConvert, AddVersion}) {
     verbs.push_back(add(root));
   }
   return verbs;
@@ -126,7 +126,7 @@ Failure ExplainParseError(const CLI::ParseError& error, CLI::App& root, const st
   }
   if (verb == nullptr && arguments.empty()) {
     failure.faults.push_back(
-        "a command is wanted: apply, get, delete, dial, connect, top, events, status, close, export, explain, "
+        "a command is wanted: apply, get, delete, dial, connect, top, events, status, close, export, explain, api-resources, auth, call, "
         "config, convert or version");
     return failure;
   }

@@ -50,7 +50,10 @@ struct Verb {
 // indentation.
 CLI::App* AddVerb(CLI::App& parent, const std::string& name, const std::string& description, const std::string& examples);
 
+Verb AddApiResources(CLI::App& root);
 Verb AddApply(CLI::App& root);
+Verb AddAuth(CLI::App& root);
+Verb AddCall(CLI::App& root);
 Verb AddClose(CLI::App& root);
 Verb AddConfig(CLI::App& root);
 Verb AddConnect(CLI::App& root);
