@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "cli/command.h"
+#include "cli/complete.h"
 #include "cli/escape.h"
 #include "proto/manifest/manifest.h"
 #include "proto/manifest/suggest.h"
@@ -37,7 +38,7 @@ std::vector<Verb> AddVerbs(CLI::App& root) {
   std::vector<Verb> verbs;
   for (auto* add :
        {AddApply, AddGet, AddDelete, AddDial, AddConnect, AddTop, AddEvents, AddStatus, AddClose, AddExport, AddExplain,
-        AddApiResources, AddAuth, AddCall, AddConfig, AddConvert, AddVersion}) {
+        AddApiResources, AddAuth, AddCall, AddCompletion, AddConfig, AddConvert, AddVersion}) {
     verbs.push_back(add(root));
   }
   return verbs;
@@ -127,7 +128,7 @@ Failure ExplainParseError(const CLI::ParseError& error, CLI::App& root, const st
   if (verb == nullptr && arguments.empty()) {
     failure.faults.push_back(
         "a command is wanted: apply, get, delete, dial, connect, top, events, status, close, export, explain, api-resources, auth, call, "
-        "config, convert or version");
+        "completion, config, convert or version");
     return failure;
   }
   failure.faults.push_back(Visible(error.what()));
@@ -263,12 +264,21 @@ struct Parser {
   std::vector<Verb> verbs;
 };
 
+// "__complete -- WORD... LAST": for scripts of shells, not for people.
+ExitCode RunComplete(Parser& parser, std::vector<std::string> arguments, Streams& streams, const Environment& environment) {
+  arguments.erase(arguments.begin());
+  if (!arguments.empty() && arguments[0] == "--") arguments.erase(arguments.begin());
+  streams.out << ToLines(Complete(parser.root, parser.verbs, parser.globals, environment, arguments));
+  return ExitCode::kOk;
+}
+
 }  // namespace
 
 ExitCode RunCulvertctl(std::vector<std::string> arguments, Streams& streams, const Environment& environment) {
   Parser parser;
   CLI::App& root = parser.root;
   Globals& globals = parser.globals;
+  if (!arguments.empty() && arguments[0] == "__complete") return RunComplete(parser, std::move(arguments), streams, environment);
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
   try {
     root.parse(reversed);

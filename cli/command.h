@@ -55,6 +55,7 @@ Verb AddApply(CLI::App& root);
 Verb AddAuth(CLI::App& root);
 Verb AddCall(CLI::App& root);
 Verb AddClose(CLI::App& root);
+Verb AddCompletion(CLI::App& root);
 Verb AddConfig(CLI::App& root);
 Verb AddConnect(CLI::App& root);
 Verb AddConvert(CLI::App& root);
