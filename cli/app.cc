@@ -3,6 +3,8 @@
 #include "cli/app.h"
 
 #include <algorithm>
+#include <cstring>
+#include <fstream>
 #include <memory>
 #include <utility>
 
@@ -14,6 +16,8 @@
 #include "cli/command.h"
 #include "cli/complete.h"
 #include "cli/escape.h"
+#include "cli/man.h"
+#include "cli/plugins.h"
 #include "proto/manifest/manifest.h"
 #include "proto/manifest/suggest.h"
 
@@ -38,7 +42,7 @@ std::vector<Verb> AddVerbs(CLI::App& root) {
   std::vector<Verb> verbs;
   for (auto* add :
        {AddApply, AddGet, AddDelete, AddDial, AddConnect, AddTop, AddEvents, AddStatus, AddClose, AddExport, AddExplain,
-        AddApiResources, AddAuth, AddCall, AddCompletion, AddConfig, AddConvert, AddVersion}) {
+        AddApiResources, AddAuth, AddCall, AddCompletion, AddConfig, AddConvert, AddPlugin, AddVersion}) {
     verbs.push_back(add(root));
   }
   return verbs;
@@ -128,7 +132,7 @@ Failure ExplainParseError(const CLI::ParseError& error, CLI::App& root, const st
   if (verb == nullptr && arguments.empty()) {
     failure.faults.push_back(
         "a command is wanted: apply, get, delete, dial, connect, top, events, status, close, export, explain, api-resources, auth, call, "
-        "completion, config, convert or version");
+        "completion, config, convert, plugin or version");
     return failure;
   }
   failure.faults.push_back(Visible(error.what()));
@@ -272,6 +276,27 @@ ExitCode RunComplete(Parser& parser, std::vector<std::string> arguments, Streams
   return ExitCode::kOk;
 }
 
+// "__man FOLDER": the manual pages, for the build.
+ExitCode RunMan(const CLI::App& root, const std::string& folder, Streams& streams) {
+  for (const ManPage& page : ManPages(root, CULVERT_VERSION)) {
+    const std::string path = folder + "/" + page.name;
+    std::ofstream file(path);
+    if (file << page.text && file.flush()) continue;
+    Print({ExitCode::kUsage, {Visible(path) + ": cannot be written"}, "", ""}, false, streams);
+    return ExitCode::kUsage;
+  }
+  return ExitCode::kOk;
+}
+
+// The program that a first word means which is no verb of ours; empty: none.
+std::string PluginOf(CLI::App& root, const std::vector<std::string>& arguments, const Environment& environment) {
+  if (arguments.empty() || absl::StartsWith(arguments[0], "-")) return "";
+  for (const CLI::App* verb : root.get_subcommands({})) {
+    if (verb->get_name() == arguments[0]) return "";
+  }
+  return PluginFor(arguments[0], environment);
+}
+
 }  // namespace
 
 ExitCode RunCulvertctl(std::vector<std::string> arguments, Streams& streams, const Environment& environment) {
@@ -279,6 +304,13 @@ ExitCode RunCulvertctl(std::vector<std::string> arguments, Streams& streams, con
   CLI::App& root = parser.root;
   Globals& globals = parser.globals;
   if (!arguments.empty() && arguments[0] == "__complete") return RunComplete(parser, std::move(arguments), streams, environment);
+  if (arguments.size() == 2 && arguments[0] == "__man") return RunMan(root, arguments[1], streams);
+  if (const std::string plugin = PluginOf(root, arguments, environment); !plugin.empty()) {
+    arguments[0] = plugin;
+    const int error = environment.replace_program(plugin, arguments);
+    Print({ExitCode::kServer, {absl::StrFormat("%s: %s", Visible(plugin), std::strerror(error))}, "", ""}, false, streams);
+    return ExitCode::kServer;
+  }
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
   try {
     root.parse(reversed);

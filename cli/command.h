@@ -65,6 +65,7 @@ Verb AddEvents(CLI::App& root);
 Verb AddExplain(CLI::App& root);
 Verb AddExport(CLI::App& root);
 Verb AddGet(CLI::App& root);
+Verb AddPlugin(CLI::App& root);
 Verb AddStatus(CLI::App& root);
 Verb AddTop(CLI::App& root);
 Verb AddVersion(CLI::App& root);

@@ -59,6 +59,9 @@ struct Environment {
     return std::nullopt;
   };
   uint32_t user_id = 0;
+  // Replaces this program with another one (argv[0] first); comes back only when that fails, with errno.
+  std::function<int(const std::string& path, const std::vector<std::string>& arguments)> replace_program =
+      [](const std::string&, const std::vector<std::string>&) { return 38; };  // ENOSYS
 };
 
 }  // namespace culvert::cli

@@ -128,5 +128,54 @@ TEST_F(InShell, AnswersAreThereBeforeAnybodyWaits) {
   EXPECT_LE(best, kTarget) << std::chrono::duration_cast<std::chrono::milliseconds>(best).count() << " ms at best";
 }
 
+class Manual : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const RunResult made = RunProgram({CulvertctlBinary(), "__man", folder_.path()}, kLimit);
+    ASSERT_EQ(made.exit_code, 0) << made.err;
+  }
+  // What completion has to offer, without descriptions.
+  static std::vector<std::string> Offered(std::vector<std::string> words) {
+    words.insert(words.begin(), {CulvertctlBinary(), "__complete", "--"});
+    std::vector<std::string> lines = absl::StrSplit(RunProgram(words, kLimit).out, '\n', absl::SkipEmpty());
+    if (!lines.empty()) lines.pop_back();
+    for (std::string& line : lines) line = line.substr(0, line.find('\t'));
+    return lines;
+  }
+  TempDir folder_;
+};
+
+TEST_F(Manual, HasEveryVerbAndEveryFlag) {
+  const auto escaped = [](const std::string& flag) {
+    std::string out;
+    for (const char c : flag) out += c == '-' ? "\\-" : std::string(1, c);
+    return "\\fB" + out + "\\fR";
+  };
+  const std::string whole = ReadFile(folder_.File("culvertctl.1"));
+  const std::vector<std::string> verbs = Offered({""});
+  EXPECT_GT(verbs.size(), 10u);
+  for (const std::string& verb : verbs) {
+    const std::string page = ReadFile(folder_.File("culvertctl-" + verb + ".1"));
+    EXPECT_THAT(page, HasSubstr(".SH SYNOPSIS")) << verb;
+    EXPECT_THAT(page, HasSubstr(".EX\n")) << verb;
+    for (const std::string& flag : Offered({verb, "--"})) {
+      EXPECT_THAT(page + whole, HasSubstr(escaped(flag))) << verb;
+    }
+  }
+}
+
+TEST_F(Manual, ReadsWithoutAWarning) {
+  CULVERT_SKIP_WITHOUT("man");
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+    ProcessOptions options;
+    options.arguments = {"man", "--warnings=w", "--local-file", "-Tutf8", entry.path().string()};
+    options.environment = {{"MANWIDTH", "80"}, {"LC_ALL", "C.UTF-8"}, {"PAGER", "cat"}, {"MANPAGER", "cat"}};
+    const RunResult result = RunProgram(options, kLimit);
+    EXPECT_EQ(result.exit_code, 0) << entry.path();
+    EXPECT_EQ(result.err, "") << entry.path();
+    EXPECT_THAT(result.out, HasSubstr("CULVERTCTL"));
+  }
+}
+
 }  // namespace
 }  // namespace culvert::testing

@@ -20,7 +20,7 @@ std::string FirstLine(const std::string& text) { return text.substr(0, text.find
 TEST(Usage, SuggestsWhatWasMeant) {
   const std::pair<std::vector<std::string>, std::string> rows[] = {
       {{}, "error: a command is wanted: apply, get, delete, dial, connect, top, events, status, close, export, explain, "
-       "api-resources, auth, call, completion, config, convert or version"},
+       "api-resources, auth, call, completion, config, convert, plugin or version"},
       {{"aplly"}, "error: unknown command \"aplly\" (did you mean apply?)"},
       {{"--address", "unix:/x", "stauts"}, "error: unknown command \"stauts\" (did you mean status?)"},
       {{"frobnicate"}, "error: unknown command \"frobnicate\""},
