@@ -13,18 +13,16 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "cli/escape.h"
+#include "core/base/address.h"
 #include "core/base/status_macros.h"
 
 namespace culvert::cli {
 namespace {
 
 constexpr char kSystemSocket[] = "/run/culvertd/control.sock";
+constexpr size_t kMaxShown = 200;
 
 absl::StatusOr<std::string> PathOf(const std::string& address, const std::string& origin) {
-  if (!absl::StartsWith(address, "unix:")) {
-    return absl::InvalidArgumentError(absl::StrFormat("%s: \"%s\" is not unix:PATH, the only address culvertd serves",
-                                                      origin, Visible(address.substr(0, 200))));
-  }
   std::string path = address.substr(5);
   if (absl::StartsWith(path, "//")) path = path.substr(2);  // unix:///run/... is the same place
   if (path.empty()) return absl::InvalidArgumentError(origin + ": unix: needs a path");
@@ -49,19 +47,25 @@ int TryConnect(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<std::string>> SocketPaths(const Globals& globals, const Environment& environment) {
-  std::optional<std::string> given;
-  std::string origin = "--address";
-  if (!globals.address.empty()) {
-    given = globals.address;
-  } else if (const auto variable = environment.get("CULVERTCTL_ADDRESS"); variable && !variable->empty()) {
-    given = variable;
-    origin = "CULVERTCTL_ADDRESS";
+absl::StatusOr<Address> ParseAddress(const std::string& text, const std::string& origin) {
+  Address address;
+  if (absl::StartsWith(text, "unix:")) {
+    CULVERT_ASSIGN_OR_RETURN(address.socket_path, PathOf(text, origin));
+    return address;
   }
-  if (given) {
-    CULVERT_ASSIGN_OR_RETURN(std::string path, PathOf(*given, origin));
-    return std::vector<std::string>{path};
+  const std::string shown = Visible(text.substr(0, kMaxShown));
+  if (absl::StartsWith(text, "/") || absl::StartsWith(text, "./")) {
+    return absl::InvalidArgumentError(absl::StrFormat("%s: \"%s\" is a path: write unix:%s", origin, shown, shown));
   }
+  const auto host_port = HostPort::Parse(text);
+  if (!host_port.ok()) {
+    return absl::InvalidArgumentError(absl::StrFormat("%s: \"%s\" is neither unix:PATH nor HOST:PORT", origin, shown));
+  }
+  address.host_port = host_port->ToString();
+  return address;
+}
+
+std::vector<std::string> DefaultSocketPaths(const Environment& environment) {
   std::vector<std::string> paths = {kSystemSocket};
   if (const auto runtime = environment.get("XDG_RUNTIME_DIR"); runtime && !runtime->empty()) {
     const auto own = PathOf("unix:" + *runtime + "/culvertd/control.sock", "XDG_RUNTIME_DIR");

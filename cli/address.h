@@ -15,10 +15,17 @@ namespace culvert::cli {
 // How long a daemon that is just starting is waited for.
 inline constexpr Duration kSocketPatience = std::chrono::seconds(2);
 
-// The paths to try, in order: --address, then CULVERTCTL_ADDRESS, then the places where culvertd listens by default
-// (/run/culvertd/control.sock and $XDG_RUNTIME_DIR/culvertd/control.sock; the latter first for a user other than root).
-// Errors: INVALID_ARGUMENT for what is not unix:PATH.
-absl::StatusOr<std::vector<std::string>> SocketPaths(const Globals& globals, const Environment& environment);
+// unix:PATH or HOST:PORT.
+struct Address {
+  std::string socket_path;  // empty: host_port
+  std::string host_port;
+};
+// Errors: INVALID_ARGUMENT beginning with `origin`: what the text came from, "--address".
+absl::StatusOr<Address> ParseAddress(const std::string& text, const std::string& origin);
+
+// Where culvertd listens by default: /run/culvertd/control.sock and $XDG_RUNTIME_DIR/culvertd/control.sock; the latter first for a user
+// other than root.
+std::vector<std::string> DefaultSocketPaths(const Environment& environment);
 
 // The first of `paths` that accepts a connection; tries again until `patience` is over.
 // Errors: PERMISSION_DENIED at once, when a socket is there but not ours to use; UNAVAILABLE naming the paths.

@@ -3,6 +3,8 @@
 #include "cli/app.h"
 
 #include <algorithm>
+#include <cstring>
+#include <fstream>
 #include <memory>
 #include <utility>
 
@@ -12,7 +14,10 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "cli/command.h"
+#include "cli/complete.h"
 #include "cli/escape.h"
+#include "cli/man.h"
+#include "cli/plugins.h"
 #include "proto/manifest/manifest.h"
 #include "proto/manifest/suggest.h"
 
@@ -36,17 +41,22 @@ class Formatter : public CLI::Formatter {
 std::vector<Verb> AddVerbs(CLI::App& root) {
   std::vector<Verb> verbs;
   for (auto* add :
-       {AddAnnotate, AddApply, AddCheck, AddClose, AddConnect, AddCreate, AddDelete, AddDial, AddDiff, AddEdit,
-        AddEvents, AddExplain, AddExport, AddGet, AddLabel, AddLogs, AddSet, AddStatus, AddTap, AddTop, AddVersion,
-        AddWait, AddWhy}) {
+       {AddAnnotate, AddApiResources, AddApply, AddAuth, AddCall, AddCheck, AddClose, AddCompletion, AddConfig,
+        AddConnect, AddConvert, AddCreate, AddDelete, AddDial, AddDiff, AddEdit, AddEvents, AddExplain, AddExport,
+        AddGet, AddLabel, AddLogs, AddPlugin, AddSet, AddStatus, AddTap, AddTop, AddVersion, AddWait, AddWhy}) {
     verbs.push_back(add(root));
   }
   return verbs;
 }
 
 void AddGlobals(CLI::App& root, Globals& globals) {
+  root.add_option("--context", globals.context, "which daemon, by a name of culvertctl config (environment: CULVERTCTL_CONTEXT)");
   root.add_option("--address", globals.address,
-                  "control socket, unix:PATH (environment: CULVERTCTL_ADDRESS; default: where culvertd listens)");
+                  "which daemon, unix:PATH or HOST:PORT (environment: CULVERTCTL_ADDRESS; default: where culvertd listens)");
+  root.add_option("--ca-file", globals.tls.ca_file, "HOST:PORT: certificates of whom to trust, PEM (the system's roots)");
+  root.add_option("--certificate-file", globals.tls.certificate_file, "HOST:PORT: the certificate to show, PEM");
+  root.add_option("--key-file", globals.tls.key_file, "HOST:PORT: its private key, PEM, closed to all others (0600)");
+  root.add_option("--tls-server-name", globals.tls.server_name, "HOST:PORT: the name in the daemon's certificate (the host)");
   root.add_option("-o,--output", globals.output,
                   "wide, json, jsonl, yaml, name, jsonpath=EXPR, jmespath=EXPR or custom-columns=HEADER:PATH,...");
   root.add_option("--filter", globals.filter, "only what matches: 'state=ACTIVE AND remote:10.0.0.0/8 AND tx_bytes>1Mi'");
@@ -64,15 +74,11 @@ void AddGlobals(CLI::App& root, Globals& globals) {
 }
 
 // The first argument that is neither a flag nor the value of a global one.
-std::string FirstWord(const std::vector<std::string>& arguments) {
-  static const std::vector<std::string> kWithValue = {"--address", "-o",         "--output", "--request-timeout",
-                                                      "--color",   "--filter", "-l",       "--selector"};
+std::string FirstWord(const std::vector<std::string>& arguments, CLI::App& root) {
   for (size_t i = 0; i < arguments.size(); ++i) {
-    if (std::find(kWithValue.begin(), kWithValue.end(), arguments[i]) != kWithValue.end()) {
-      ++i;
-    } else if (!absl::StartsWith(arguments[i], "-")) {
-      return arguments[i];
-    }
+    if (!absl::StartsWith(arguments[i], "-")) return arguments[i];
+    const CLI::Option* option = root.get_option_no_throw(arguments[i]);
+    if (option != nullptr && option->get_items_expected_max() > 0) ++i;
   }
   return "";
 }
@@ -91,19 +97,31 @@ Failure ExplainParseError(const CLI::ParseError& error, CLI::App& root, const st
   Failure failure{ExitCode::kUsage, {}, verb ? "culvertctl " + verb->get_name() + " --help" : "culvertctl --help", ""};
   std::vector<std::string> extras = root.remaining(true);
   // Without a verb, an unknown word and no word at all are different slips.
-  if (const std::string word = FirstWord(arguments); verb == nullptr && !word.empty()) {
+  if (const std::string word = FirstWord(arguments, root); verb == nullptr && !word.empty()) {
     std::vector<std::string> names;
     for (const CLI::App* one : root.get_subcommands({})) names.push_back(one->get_name());
     failure.faults.push_back(
         absl::StrFormat("unknown command \"%s\"%s", Visible(word.substr(0, 64)), manifest::DidYouMean(word, names)));
     return failure;
   }
+  // "config" and the like want one of their own verbs behind them.
+  if (verb != nullptr && verb->get_require_subcommand_min() > 0 && verb->get_subcommands().empty()) {
+    std::vector<std::string> names;
+    for (const CLI::App* one : verb->get_subcommands({})) names.push_back(one->get_name());
+    const auto word = std::find_if(extras.begin(), extras.end(), [](const std::string& one) { return !absl::StartsWith(one, "-"); });
+    failure.faults.push_back(
+        word == extras.end()
+            ? absl::StrFormat("%s wants one of %s", verb->get_name(), absl::StrJoin(names, ", "))
+            : absl::StrFormat("unknown command \"%s %s\"%s", verb->get_name(), Visible(word->substr(0, 64)),
+                              manifest::DidYouMean(*word, names)));
+    return failure;
+  }
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !extras.empty()) {
     const std::string& extra = extras.front();
     if (absl::StartsWith(extra, "-")) {
       std::vector<std::string> flags = FlagsOf(root);
-      if (verb) {
-        for (std::string& flag : FlagsOf(*verb)) flags.push_back(std::move(flag));
+      for (const CLI::App* one = verb; one != nullptr; one = one->get_subcommands().empty() ? nullptr : one->get_subcommands().front()) {
+        for (std::string& flag : FlagsOf(*one)) flags.push_back(std::move(flag));
       }
       failure.faults.push_back(absl::StrFormat("unknown flag %s%s", Visible(extra.substr(0, 64)),
                                                manifest::DidYouMean(extra.substr(0, extra.find('=')), flags)));
@@ -204,18 +222,21 @@ Outcome RunVerb(const Verb& verb, Globals& globals, Streams& streams, const Envi
   Command& command = *verb.command;
   if (Outcome failed = ReadGlobals(globals, streams, environment)) return failed;
   if (Outcome failed = CheckTakes(command.takes(), globals, verb.app->get_name())) return failed;
+  Client client(globals, environment);
+  globals.context_name = client.target().context;
+  globals.is_protected = client.target().is_protected;
+  globals.target_address = client.target().ToString();
   command.Complete(globals);
   if (Outcome failed = command.Validate(globals)) return failed;
-  Client client(globals, environment);
   Context context{globals, streams, client, environment};
   return command.Run(context);
 }
 
 }  // namespace
 
-CLI::App* AddVerb(CLI::App& root, const std::string& name, const std::string& description,
+CLI::App* AddVerb(CLI::App& parent, const std::string& name, const std::string& description,
                   const std::string& examples) {
-  CLI::App* app = root.add_subcommand(name, description);
+  CLI::App* app = parent.add_subcommand(name, description);
   std::string indented;
   const std::vector<std::string> lines = absl::StrSplit(examples, '\n', absl::SkipEmpty());
   for (const std::string& line : lines) indented += "  " + line + "\n";
@@ -225,18 +246,70 @@ CLI::App* AddVerb(CLI::App& root, const std::string& name, const std::string& de
   return app;
 }
 
-ExitCode RunCulvertctl(std::vector<std::string> arguments, Streams& streams, const Environment& environment) {
-  CLI::App root("Steers culvertd: tunnels over mKCP and QUIC, declared, applied and watched.", "culvertctl");
-  root.formatter(std::make_shared<Formatter>());
-  root.footer(
-      "  culvertctl apply -f tunnels/         make what the files say so\n"
-      "  culvertctl get listeners             what is there, and how it does\n"
-      "  culvertctl top                       who sends how much right now\n"
-      "  culvertctl explain dialer.spec.kcp   what the fields of a file mean");
-  root.require_subcommand(1);
+namespace {
+
+// The tree of verbs and flags with what they fill in.
+struct Parser {
+  Parser() : root("Steers culvertd: tunnels over mKCP and QUIC, declared, applied and watched.", "culvertctl") {
+    root.formatter(std::make_shared<Formatter>());
+    root.footer(
+        "  culvertctl apply -f tunnels/         make what the files say so\n"
+        "  culvertctl get listeners             what is there, and how it does\n"
+        "  culvertctl top                       who sends how much right now\n"
+        "  culvertctl explain dialer.spec.kcp   what the fields of a file mean");
+    root.require_subcommand(1);
+    AddGlobals(root, globals);
+    verbs = AddVerbs(root);
+  }
+
+  CLI::App root;
   Globals globals;
-  AddGlobals(root, globals);
-  std::vector<Verb> verbs = AddVerbs(root);
+  std::vector<Verb> verbs;
+};
+
+// "__complete -- WORD... LAST": for scripts of shells, not for people.
+ExitCode RunComplete(Parser& parser, std::vector<std::string> arguments, Streams& streams, const Environment& environment) {
+  arguments.erase(arguments.begin());
+  if (!arguments.empty() && arguments[0] == "--") arguments.erase(arguments.begin());
+  streams.out << ToLines(Complete(parser.root, parser.verbs, parser.globals, environment, arguments));
+  return ExitCode::kOk;
+}
+
+// "__man FOLDER": the manual pages, for the build.
+ExitCode RunMan(const CLI::App& root, const std::string& folder, Streams& streams) {
+  for (const ManPage& page : ManPages(root, CULVERT_VERSION)) {
+    const std::string path = folder + "/" + page.name;
+    std::ofstream file(path);
+    if (file << page.text && file.flush()) continue;
+    Print({ExitCode::kUsage, {Visible(path) + ": cannot be written"}, "", ""}, false, streams);
+    return ExitCode::kUsage;
+  }
+  return ExitCode::kOk;
+}
+
+// The program that a first word means which is no verb of ours; empty: none.
+std::string PluginOf(CLI::App& root, const std::vector<std::string>& arguments, const Environment& environment) {
+  if (arguments.empty() || absl::StartsWith(arguments[0], "-")) return "";
+  for (const CLI::App* verb : root.get_subcommands({})) {
+    if (verb->get_name() == arguments[0]) return "";
+  }
+  return PluginFor(arguments[0], environment);
+}
+
+}  // namespace
+
+ExitCode RunCulvertctl(std::vector<std::string> arguments, Streams& streams, const Environment& environment) {
+  Parser parser;
+  CLI::App& root = parser.root;
+  Globals& globals = parser.globals;
+  if (!arguments.empty() && arguments[0] == "__complete") return RunComplete(parser, std::move(arguments), streams, environment);
+  if (arguments.size() == 2 && arguments[0] == "__man") return RunMan(root, arguments[1], streams);
+  if (const std::string plugin = PluginOf(root, arguments, environment); !plugin.empty()) {
+    arguments[0] = plugin;
+    const int error = environment.replace_program(plugin, arguments);
+    Print({ExitCode::kServer, {absl::StrFormat("%s: %s", Visible(plugin), std::strerror(error))}, "", ""}, false, streams);
+    return ExitCode::kServer;
+  }
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
   try {
     root.parse(reversed);
@@ -247,7 +320,7 @@ ExitCode RunCulvertctl(std::vector<std::string> arguments, Streams& streams, con
     Print(ExplainParseError(error, root, arguments), globals.verbose, streams);
     return ExitCode::kUsage;
   }
-  for (Verb& verb : verbs) {
+  for (Verb& verb : parser.verbs) {
     if (!verb.app->parsed()) continue;
     const Outcome failed = RunVerb(verb, globals, streams, environment);
     streams.out.flush();

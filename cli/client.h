@@ -12,6 +12,8 @@
 #include "cli/failure.h"
 #include "cli/globals.h"
 #include "cli/kinds.h"
+#include "cli/target.h"
+#include "cli/tls_material.h"
 #include "culvert/v1/config.pb.h"
 #include "culvert/v1/observe.pb.h"
 #include "culvert/v1/session.pb.h"
@@ -22,10 +24,12 @@ namespace culvert::cli {
 
 class Client {
  public:
-  Client(const Globals& globals, const Environment& environment) : globals_(globals), environment_(environment) {}
+  // The target is looked for when it is first needed: what is wrong with it is no matter to who asks no daemon.
+  Client(const Globals& globals, const Environment& environment);
 
-  // Finds the socket, waiting up to `patience`. Once it went well, later calls answer at once.
-  Outcome Connect(Duration patience = kSocketPatience);
+  // A socket is waited for up to the patience; of TCP the first call finds out whether anybody is there. Later calls answer at once.
+  Outcome Connect();
+  void set_patience(Duration patience) { patience_ = patience; }
   // REQUIRES: Connect() went well.
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
@@ -51,19 +55,28 @@ class Client {
   }
 
   // Whom it talks to: "unix:/run/culvertd/control.sock". REQUIRES: Connect() went well.
-  std::string address() const { return "unix:" + path_; }
+  std::string address() const { return path_.empty() ? target_.host_port : "unix:" + path_; }
 
   // --request-timeout, for calls that are not unary.
   Duration request_timeout() const { return globals_.request_timeout; }
+
+  const Target& target() const { return target_; }  // empty where there is none
 
   // The failure for a status that is not OK, with advice where there is some.
   Failure Explain(const grpc::Status& status) const;
   static void SetDeadline(grpc::ClientContext& context, Duration timeout);
 
  private:
+  Outcome ConnectUnix();
+  Outcome ConnectTcp();
+
   const Globals& globals_;
   const Environment& environment_;
-  std::string path_;
+  Duration patience_ = kSocketPatience;
+  Target target_;
+  Outcome no_target_;    // why there is none
+  std::string path_;     // of a Unix socket
+  TlsMaterial tls_;      // of TCP
   std::shared_ptr<grpc::Channel> channel_;
 };
 

@@ -46,14 +46,21 @@ struct Verb {
   std::unique_ptr<Command> command;
 };
 
-// Adds a subcommand that accepts the global flags behind it too. `examples`: one per line, without indentation.
-CLI::App* AddVerb(CLI::App& root, const std::string& name, const std::string& description, const std::string& examples);
+// Adds a subcommand that accepts the global flags behind it too; below a verb, one of its sub-verbs. `examples`: one per line, without
+// indentation.
+CLI::App* AddVerb(CLI::App& parent, const std::string& name, const std::string& description, const std::string& examples);
 
 Verb AddAnnotate(CLI::App& root);
+Verb AddApiResources(CLI::App& root);
 Verb AddApply(CLI::App& root);
+Verb AddAuth(CLI::App& root);
+Verb AddCall(CLI::App& root);
 Verb AddCheck(CLI::App& root);
 Verb AddClose(CLI::App& root);
+Verb AddCompletion(CLI::App& root);
+Verb AddConfig(CLI::App& root);
 Verb AddConnect(CLI::App& root);
+Verb AddConvert(CLI::App& root);
 Verb AddCreate(CLI::App& root);
 Verb AddDelete(CLI::App& root);
 Verb AddDial(CLI::App& root);
@@ -65,6 +72,7 @@ Verb AddExport(CLI::App& root);
 Verb AddGet(CLI::App& root);
 Verb AddLabel(CLI::App& root);
 Verb AddLogs(CLI::App& root);
+Verb AddPlugin(CLI::App& root);
 Verb AddSet(CLI::App& root);
 Verb AddStatus(CLI::App& root);
 Verb AddTap(CLI::App& root);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/base/time.h"
 
@@ -16,9 +17,18 @@ enum class Format : uint8_t { kTable, kWide, kJson, kJsonLines, kYaml, kName, kJ
 // Of --dry-run. kServer: the daemon is asked and changes nothing. kLocal: nobody is asked.
 enum class DryRun : uint8_t { kNo, kServer, kLocal };
 
+// What TLS to a daemon at HOST:PORT needs. Paths; empty: not given.
+struct TlsFlags {
+  std::string ca_file;           // --ca-file: whom to trust; empty: the system's roots
+  std::string certificate_file;  // --certificate-file: what we show, with
+  std::string key_file;          // --key-file
+  std::string server_name;       // --tls-server-name: expected in the daemon's certificate; empty: the host
+};
+
 struct Globals {
   std::string context;  // --context; empty: CULVERTCTL_CONTEXT, or the current one
   std::string address;  // unix:PATH or HOST:PORT; empty: the context's, or the default places
+  TlsFlags tls;
   std::string output;   // as given to -o
   std::string color = "auto";
   std::string timeout_text = "10s";
@@ -36,9 +46,11 @@ struct Globals {
   std::string expression;  // of the formats that take one
   DryRun dry_run = DryRun::kNo;
   Duration request_timeout = std::chrono::seconds(10);
-  // Of the context that is in use; empty: none is.
-  std::string context_name;
-  bool is_protected = false;  // it changes only after a question
+
+  // Of the daemon that is meant (target.h), filled in likewise.
+  std::string context_name;    // empty: none
+  bool is_protected = false;   // the context asks for care before anything is changed
+  std::string target_address;  // where requests go: "unix:PATH" or HOST:PORT; empty: what was given makes no sense
 };
 
 struct Environment {
@@ -47,6 +59,9 @@ struct Environment {
     return std::nullopt;
   };
   uint32_t user_id = 0;
+  // Replaces this program with another one (argv[0] first); comes back only when that fails, with errno.
+  std::function<int(const std::string& path, const std::vector<std::string>& arguments)> replace_program =
+      [](const std::string&, const std::vector<std::string>&) { return 38; };  // ENOSYS
 };
 
 }  // namespace culvert::cli

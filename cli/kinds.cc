@@ -45,6 +45,15 @@ Reference MakeReference(Kind kind, std::string_view name) {
 bool IsDeclared(Kind kind) { return kind == Kind::kListener || kind == Kind::kDialer || kind == Kind::kForward; }
 std::string_view Singular(Kind kind) { return NamesOf(kind).singular; }
 std::string_view Plural(Kind kind) { return NamesOf(kind).plural; }
+std::string_view ShortOf(Kind kind) { return NamesOf(kind).brief; }
+const std::vector<Kind>& AllKinds() {
+  static const std::vector<Kind> all = [] {
+    std::vector<Kind> kinds;
+    for (const Names& names : kNames) kinds.push_back(names.kind);
+    return kinds;
+  }();
+  return all;
+}
 std::string ToString(const Reference& reference) {
   return absl::StrFormat("%s/%s", Singular(reference.kind), reference.name);
 }

@@ -19,6 +19,10 @@ bool IsDeclared(Kind kind);
 std::string_view Singular(Kind kind);
 // "listeners"
 std::string_view Plural(Kind kind);
+// "lsn"
+std::string_view ShortOf(Kind kind);
+// All of them, in the order in which people list them.
+const std::vector<Kind>& AllKinds();
 
 // One word for a kind: singular, plural or short (lsn, dl, fwd, ses, str, udp, ev), in any letter case.
 // Errors: INVALID_ARGUMENT with a suggestion.

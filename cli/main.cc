@@ -1,6 +1,7 @@
 // culvertctl: real streams, signals and surroundings around RunCulvertctl.
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <iostream>
 #include <string>
@@ -19,6 +20,13 @@ int main(int argc, char** argv) {
   environment.get = [](const std::string& name) -> std::optional<std::string> {
     const char* value = std::getenv(name.c_str());
     return value ? std::optional<std::string>(value) : std::nullopt;
+  };
+  environment.replace_program = [](const std::string& path, const std::vector<std::string>& arguments) {
+    std::vector<char*> words;
+    for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));
+    words.push_back(nullptr);
+    ::execv(path.c_str(), words.data());
+    return errno;
   };
   Streams streams{std::cout, std::cerr, std::cin, ::isatty(STDIN_FILENO) == 1, ::isatty(STDOUT_FILENO) == 1};
   streams.in_descriptor = STDIN_FILENO;

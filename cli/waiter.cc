@@ -107,7 +107,8 @@ class Waiter {
     // A look at what is there takes a moment, also where nothing is waited for.
     Patience patience(timeout_ > Duration::zero() ? timeout_ : context_.client.request_timeout());
     while (true) {
-      if (Outcome failed = context_.client.Connect(std::min(patience.left(), kSocketPatience))) {
+      context_.client.set_patience(std::min(patience.left(), kSocketPatience));
+      if (Outcome failed = context_.client.Connect()) {
         if (failed->code != ExitCode::kUnreachable) return failed;
         lost_ = failed->faults.front();
       } else if (Outcome ended = Watch(patience); ended || is_done_) {
@@ -254,7 +255,8 @@ Outcome WaitForDaemon(Context& context, const WaitFor& wanted, Duration timeout)
   std::string last = "has not answered";
   while (true) {
     v1::GetDaemonResponse response;
-    Outcome failed = context.client.Connect(std::min(patience.left(), kSocketPatience));
+    context.client.set_patience(std::min(patience.left(), kSocketPatience));
+    Outcome failed = context.client.Connect();
     if (!failed) {
       // Whoever looks once gives it the time that a request has.
       const Duration left = timeout > Duration::zero() ? patience.left() : context.client.request_timeout();

@@ -10,6 +10,12 @@
 namespace culvert::cli {
 namespace {
 
+// Of "1.2.3": "1.2", which is what must agree for everything to be understood at both ends.
+std::string MajorMinor(const std::string& version) {
+  const size_t dot = version.find('.');
+  return dot == std::string::npos ? version : version.substr(0, version.find('.', dot + 1));
+}
+
 class Version : public Command {
  public:
   bool client_only = false;
@@ -25,12 +31,18 @@ class Version : public Command {
                                                       &response);
     }
     const v1::Daemon& daemon = response.daemon();
+    const bool is_skewed = response.has_daemon() && MajorMinor(daemon.version()) != MajorMinor(CULVERT_VERSION);
+    if (is_skewed) {
+      const std::string theirs = Visible(daemon.version());
+      context.streams.err << "warning: culvertctl is " CULVERT_VERSION " and culvertd " << theirs
+                          << ": what one of them has learnt since, the other does not know\n";
+    }
     if (context.globals.format == Format::kJson) {
       v1::Daemon server;  // of all that it says of itself, what is asked for here
       server.set_version(daemon.version());
       *server.mutable_features() = daemon.features();
       out << "{\"client\": {\"version\": \"" CULVERT_VERSION "\"}, \"server\": "
-          << (response.has_daemon() ? ToJsonLine(server) : "null") << "}\n";
+          << (response.has_daemon() ? ToJsonLine(server) : "null") << ", \"skew\": " << (is_skewed ? "true" : "false") << "}\n";
       return failed;
     }
     out << "client " CULVERT_VERSION;

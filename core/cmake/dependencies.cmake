@@ -23,6 +23,7 @@ if(CULVERT_CONTROL_PLANE)
   # In this order: gRPC's package makes the target re2::re2 and expects the Protobuf module's targets.
   find_package(Protobuf REQUIRED)
   find_package(gRPC CONFIG REQUIRED)
+  find_package(OpenSSL REQUIRED)  # the one gRPC is built with
   find_package(yaml-cpp CONFIG REQUIRED)
   find_package(CLI11 CONFIG REQUIRED)
   find_package(fmt CONFIG REQUIRED)

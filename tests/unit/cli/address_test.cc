@@ -9,38 +9,42 @@
 namespace culvert::cli {
 namespace {
 
-std::string Paths(const std::string& flag, std::map<std::string, std::string> variables, uint32_t user) {
-  Globals globals;
-  globals.address = flag;
+std::string Defaults(std::map<std::string, std::string> variables, uint32_t user) {
   Environment environment;
   environment.user_id = user;
   environment.get = [&](const std::string& name) -> std::optional<std::string> {
     const auto found = variables.find(name);
     return found == variables.end() ? std::nullopt : std::optional<std::string>(found->second);
   };
-  const auto paths = SocketPaths(globals, environment);
-  return paths.ok() ? absl::StrJoin(*paths, " ") : std::string(paths.status().message());
+  return absl::StrJoin(DefaultSocketPaths(environment), " ");
 }
 
-TEST(SocketPaths, FlagThenVariableThenDefaults) {
-  EXPECT_EQ(Paths("unix:/a", {{"CULVERTCTL_ADDRESS", "unix:/b"}}, 0), "/a");
-  EXPECT_EQ(Paths("unix:///a", {}, 0), "/a");
-  EXPECT_EQ(Paths("", {{"CULVERTCTL_ADDRESS", "unix:/b"}}, 0), "/b");
-  EXPECT_EQ(Paths("", {}, 0), "/run/culvertd/control.sock");
-  EXPECT_EQ(Paths("", {{"XDG_RUNTIME_DIR", "/run/user/0"}}, 0),
-            "/run/culvertd/control.sock /run/user/0/culvertd/control.sock");
-  EXPECT_EQ(Paths("", {{"XDG_RUNTIME_DIR", "/run/user/1000"}}, 1000),
+std::string Parsed(const std::string& text) {
+  const auto address = ParseAddress(text, "--address");
+  if (!address.ok()) return std::string(address.status().message());
+  return address->socket_path.empty() ? address->host_port : address->socket_path;
+}
+
+TEST(DefaultSocketPaths, BeginWithOnesOwn) {
+  EXPECT_EQ(Defaults({}, 0), "/run/culvertd/control.sock");
+  EXPECT_EQ(Defaults({{"XDG_RUNTIME_DIR", "/run/user/0"}}, 0), "/run/culvertd/control.sock /run/user/0/culvertd/control.sock");
+  EXPECT_EQ(Defaults({{"XDG_RUNTIME_DIR", "/run/user/1000"}}, 1000),
             "/run/user/1000/culvertd/control.sock /run/culvertd/control.sock");
 }
 
-TEST(SocketPaths, RefusesOtherAddresses) {
-  EXPECT_EQ(Paths("localhost:7443", {}, 0),
-            "--address: \"localhost:7443\" is not unix:PATH, the only address culvertd serves");
-  EXPECT_EQ(Paths("", {{"CULVERTCTL_ADDRESS", "x"}}, 0),
-            "CULVERTCTL_ADDRESS: \"x\" is not unix:PATH, the only address culvertd serves");
-  EXPECT_EQ(Paths("unix:", {}, 0), "--address: unix: needs a path");
-  EXPECT_EQ(Paths("unix:/" + std::string(200, 'a'), {}, 0),
-            "--address: a socket path has at most 107 bytes, this one 201");
+TEST(ParseAddress, KnowsSocketsAndHosts) {
+  EXPECT_EQ(Parsed("unix:/a"), "/a");
+  EXPECT_EQ(Parsed("unix:///a"), "/a");
+  EXPECT_EQ(Parsed("localhost:7443"), "localhost:7443");
+  EXPECT_EQ(Parsed("[::1]:7443"), "[::1]:7443");
+}
+
+TEST(ParseAddress, SaysWhatIsWrong) {
+  EXPECT_EQ(Parsed("x"), "--address: \"x\" is neither unix:PATH nor HOST:PORT");
+  EXPECT_EQ(Parsed("host:99999"), "--address: \"host:99999\" is neither unix:PATH nor HOST:PORT");
+  EXPECT_EQ(Parsed("/run/c.sock"), "--address: \"/run/c.sock\" is a path: write unix:/run/c.sock");
+  EXPECT_EQ(Parsed("unix:"), "--address: unix: needs a path");
+  EXPECT_EQ(Parsed("unix:/" + std::string(200, 'a')), "--address: a socket path has at most 107 bytes, this one 201");
 }
 
 TEST(WaitForSocket, TakesTheFirstThatAnswers) {
