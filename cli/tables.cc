@@ -1,6 +1,5 @@
 #include "cli/tables.h"
 
-#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -228,10 +227,6 @@ std::string EventTypeName(v1::Event::Type type) {
     default:
       return EnumName(type);
   }
-}
-
-int64_t NowSeconds() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 Table ObjectTable(Kind kind, const std::vector<v1::Object>& objects, const TableOptions& options) {

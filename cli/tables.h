@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/clock.h"
 #include "cli/kinds.h"
 #include "cli/printer.h"
 #include "culvert/v1/config.pb.h"
@@ -48,8 +49,5 @@ std::string UdpFlowId(const v1::UdpFlow& flow);
 std::string DestinationCell(const std::string& destination);
 // "Warning"
 std::string EventTypeName(v1::Event::Type type);
-
-// Unix time, as `now_seconds` wants it.
-int64_t NowSeconds();
 
 }  // namespace culvert::cli

@@ -98,7 +98,7 @@ class Events : public Command {
     } else if (events.empty()) {
       if (!context.globals.quiet) context.streams.err << "no events\n";
     } else {
-      EventTable(events, {.now_seconds = NowSeconds()})
+      EventTable(events, {.now_seconds = context.streams.now_seconds()})
           .Print(out, {.with_headers = !context.globals.no_headers, .color = context.streams.color});
     }
   }
@@ -129,7 +129,7 @@ class Events : public Command {
         for (const v1::Event& event : response.events()) context.streams.out << ToJsonLine(event) << "\n";
       } else {
         const std::vector<v1::Event> events(response.events().begin(), response.events().end());
-        EventTable(events, {.now_seconds = NowSeconds()})
+        EventTable(events, {.now_seconds = context.streams.now_seconds()})
             .Print(context.streams.out,
                    {.with_headers = with_headers, .color = context.streams.color, .widths = &widths});
         with_headers = false;

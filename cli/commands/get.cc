@@ -183,7 +183,7 @@ class Get : public Command {
     TableOptions options;
     options.wide = context.globals.format == Format::kWide;
     options.with_kind = groups_.size() > 1;
-    options.now_seconds = NowSeconds();
+    options.now_seconds = context.streams.now_seconds();
     bool first = true;
     for (const Group& group : groups_) {
       const Table table = TableOf(group, options);
@@ -193,7 +193,7 @@ class Get : public Command {
         continue;
       }
       if (!std::exchange(first, false)) context.streams.out << "\n";
-      table.Print(context.streams.out, {!context.globals.no_headers, context.streams.color});
+      table.Print(context.streams.out, {.with_headers = !context.globals.no_headers, .color = context.streams.color, .columns = context.streams.columns});
     }
     if (missed_events_ > 0) context.streams.out << "-- " << missed_events_ << " events missed --\n";
   }

@@ -59,7 +59,8 @@ Answer FakeDaemon::Run(std::vector<std::string> arguments, const std::string& in
   std::ostringstream out, err;
   std::istringstream in(input);
   Streams io{out, err, in, terminal, false};
-  const ExitCode code = RunCulvertctl(std::move(arguments), io, Environment{});
+  arrange(io);
+  const ExitCode code = RunCulvertctl(std::move(arguments), io, environment);
   return {static_cast<int>(code), out.str(), err.str()};
 }
 
@@ -69,7 +70,8 @@ Answer FakeDaemon::RunOn(int input, std::ostream& out, std::vector<std::string> 
   std::istringstream in;
   Streams io{out, err, in, terminal, false};
   io.in_descriptor = input;
-  const ExitCode code = RunCulvertctl(std::move(arguments), io, Environment{});
+  arrange(io);
+  const ExitCode code = RunCulvertctl(std::move(arguments), io, environment);
   return {static_cast<int>(code), "", err.str()};
 }
 

@@ -47,6 +47,9 @@ class FakeDaemon : private v1::ListenerService::Service,
   Answer RunOn(int input, std::ostream& out, std::vector<std::string> arguments, bool terminal = false);
   // A file in the daemon's folder.
   std::string Write(const std::string& name, const std::string& text);
+  // Of every run from now on: its surroundings, and what is special about its streams (a terminal, a clock).
+  Environment environment;
+  std::function<void(Streams&)> arrange = [](Streams&) {};
   std::string socket() const { return (folder_ / "control.sock").string(); }
 
   // What it holds and has been told.
