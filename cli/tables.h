@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "cli/clock.h"
-#include "cli/kinds.h"
 #include "cli/printer.h"
+#include "cli/resource.h"
 #include "culvert/v1/config.pb.h"
 #include "culvert/v1/observe.pb.h"
 #include "culvert/v1/session.pb.h"
@@ -21,11 +21,11 @@ struct TableOptions {
   int64_t now_seconds = 0;  // Unix time, for AGE
 };
 
-// REQUIRES: all objects are of `kind`, which is a declared one.
-Table ObjectTable(Kind kind, const std::vector<v1::Object>& objects, const TableOptions& options);
-Table SessionTable(const std::vector<v1::Session>& sessions, const TableOptions& options);
-Table StreamTable(const std::vector<v1::Stream>& streams, const TableOptions& options);
-Table UdpFlowTable(const std::vector<v1::UdpFlow>& flows, const TableOptions& options);
+// Without rows yet.
+Table HeadingsOf(Kind kind, const TableOptions& options);
+// REQUIRES: `table` is of the resource's kind and made with the same options.
+void AddRow(const Resource& resource, const TableOptions& options, Table& table);
+Table TableOf(const Group& group, const TableOptions& options);
 // Events have no names: the columns are those of `culvertctl events`, for every format that is a table.
 Table EventTable(const std::vector<v1::Event>& events, const TableOptions& options);
 

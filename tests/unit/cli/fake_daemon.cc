@@ -95,15 +95,6 @@ const Object* Find(const std::vector<Object>& objects, const std::string& name) 
   return nullptr;
 }
 
-// Two objects a page, whatever was asked for, so that paging is always exercised.
-template <typename Object, typename Request, typename Response, typename Add>
-grpc::Status List(const std::vector<Object>& objects, const Request& request, Response* response, Add&& add) {
-  size_t at = request.page_token().empty() ? 0 : std::stoul(request.page_token());
-  for (int i = 0; i < 2 && at < objects.size(); ++i, ++at) add(objects[at]);
-  if (at < objects.size()) response->set_next_page_token(std::to_string(at));
-  return grpc::Status::OK;
-}
-
 }  // namespace
 
 grpc::Status FakeDaemon::ListListeners(Ctx*, const v1::ListListenersRequest* request,
@@ -119,6 +110,7 @@ grpc::Status FakeDaemon::ListForwards(Ctx*, const v1::ListForwardsRequest* reque
 }
 grpc::Status FakeDaemon::ListSessions(Ctx*, const v1::ListSessionsRequest* request,
                                       v1::ListSessionsResponse* response) {
+  last_session_list = *request;
   return List(sessions, *request, response, [&](const auto& one) { *response->add_sessions() = one; });
 }
 
@@ -195,7 +187,11 @@ grpc::Status FakeDaemon::CloseSession(Ctx*, const v1::CloseSessionRequest* reque
 }
 
 grpc::Status FakeDaemon::ListStreams(Ctx*, const v1::ListStreamsRequest* request, v1::ListStreamsResponse* response) {
-  if (request->page_token().empty()) ++stream_lists;
+  if (request->page_token().empty()) {
+    ++stream_lists;
+    const grpc::Status status = on_list_streams ? on_list_streams(stream_lists) : grpc::Status::OK;
+    if (!status.ok()) return status;
+  }
   return List(streams, *request, response, [&](const auto& one) { *response->add_streams() = one; });
 }
 grpc::Status FakeDaemon::ListUdpFlows(Ctx*, const v1::ListUdpFlowsRequest* request,
@@ -225,6 +221,8 @@ grpc::Status FakeDaemon::ListEvents(Ctx*, const v1::ListEventsRequest* request,
   if (on_follow) on_follow(*writer);
   return ErrorWithDetails(grpc::StatusCode::UNAVAILABLE, "culvertd is stopping", "DAEMON_STOPPING");
 }
+
+grpc::Status FakeDaemon::Watch(Ctx*, const v1::WatchRequest* request, WatchWriter* writer) { return on_watch(*request, *writer); }
 
 grpc::Status FakeDaemon::WatchStats(Ctx*, const v1::WatchStatsRequest* request,
                                     grpc::ServerWriter<v1::WatchStatsResponse>* writer) {

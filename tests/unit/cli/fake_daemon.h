@@ -68,6 +68,9 @@ class FakeDaemon : private v1::ListenerService::Service,
   using ConnectStream = grpc::ServerReaderWriter<v1::ConnectResponse, v1::ConnectRequest>;
   std::function<grpc::Status(const v1::ConnectRequest::Open&, ConnectStream&)> on_connect;  // behind the first request
   std::function<void(grpc::ServerWriter<v1::ListEventsResponse>&)> on_follow;               // behind the events
+  std::function<grpc::Status(int lists)> on_list_streams;  // before streams are listed from the beginning, for the so-manieth time
+  using WatchWriter = grpc::ServerWriter<v1::WatchResponse>;
+  std::function<grpc::Status(const v1::WatchRequest&, WatchWriter&)> on_watch;
   v1::ApplyRequest last_apply;
   v1::ProbeDialerRequest last_probe;
   v1::CloseSessionRequest last_close;
@@ -75,12 +78,24 @@ class FakeDaemon : private v1::ListenerService::Service,
   v1::CloseUdpFlowRequest last_close_flow;
   v1::ListEventsRequest last_events;
   v1::WatchStatsRequest last_watch;
+  v1::ListListenersRequest last_list;        // of any kind: page, filter and order
+  v1::ListSessionsRequest last_session_list;
   int stream_lists = 0;  // how often streams were listed from the beginning
   std::vector<std::string> deleted;  // "forward/pg", in order
   google::protobuf::Duration drain_timeout;  // that the last one asked for
 
  private:
   using Ctx = grpc::ServerContext;
+  // Two objects a page, whatever was asked for, so that paging is always exercised.
+  template <typename Object, typename Request, typename Response, typename Add>
+  grpc::Status List(const std::vector<Object>& objects, const Request& request, Response* response, Add&& add) {
+    last_list.set_filter(request.filter());
+    last_list.set_order_by(request.order_by());
+    size_t at = request.page_token().empty() ? 0 : std::stoul(request.page_token());
+    for (int i = 0; i < 2 && at < objects.size(); ++i, ++at) add(objects[at]);
+    if (at < objects.size()) response->set_next_page_token(std::to_string(at));
+    return grpc::Status::OK;
+  }
   grpc::Status ListListeners(Ctx*, const v1::ListListenersRequest*, v1::ListListenersResponse*) override;
   grpc::Status GetListener(Ctx*, const v1::GetListenerRequest*, v1::GetListenerResponse*) override;
   grpc::Status DeleteListener(Ctx*, const v1::DeleteListenerRequest*, v1::DeleteListenerResponse*) override;
@@ -100,6 +115,7 @@ class FakeDaemon : private v1::ListenerService::Service,
   grpc::Status CloseUdpFlow(Ctx*, const v1::CloseUdpFlowRequest*, v1::CloseUdpFlowResponse*) override;
   grpc::Status Connect(Ctx*, ConnectStream*) override;
   grpc::Status ListEvents(Ctx*, const v1::ListEventsRequest*, grpc::ServerWriter<v1::ListEventsResponse>*) override;
+  grpc::Status Watch(Ctx*, const v1::WatchRequest*, WatchWriter*) override;
   grpc::Status WatchStats(Ctx*, const v1::WatchStatsRequest*, grpc::ServerWriter<v1::WatchStatsResponse>*) override;
   grpc::Status Apply(Ctx*, const v1::ApplyRequest*, v1::ApplyResponse*) override;
   grpc::Status Export(Ctx*, const v1::ExportRequest*, v1::ExportResponse*) override;
