@@ -37,7 +37,7 @@ class Formatter : public CLI::Formatter {
 std::vector<Verb> AddVerbs(CLI::App& root) {
   std::vector<Verb> verbs;
   for (auto* add :
-       {AddApply, AddGet, AddDelete, AddDial, AddConnect, AddTop, AddEvents, AddStatus, AddClose, AddExport, AddExplain,
+       {AddApply, AddGet, AddDescribe, AddDelete, AddDial, AddConnect, AddTop, AddEvents, AddStatus, AddClose, AddExport, AddExplain,
         AddVersion}) {
     verbs.push_back(add(root));
   }
@@ -114,7 +114,7 @@ Failure ExplainParseError(const CLI::ParseError& error, CLI::App& root, const st
   }
   if (verb == nullptr && arguments.empty()) {
     failure.faults.push_back(
-        "a command is wanted: apply, get, delete, dial, connect, top, events, status, close, export, explain or version");
+        "a command is wanted: apply, get, describe, delete, dial, connect, top, events, status, close, export, explain or version");
     return failure;
   }
   failure.faults.push_back(Visible(error.what()));

@@ -52,6 +52,7 @@ Verb AddApply(CLI::App& root);
 Verb AddClose(CLI::App& root);
 Verb AddConnect(CLI::App& root);
 Verb AddDelete(CLI::App& root);
+Verb AddDescribe(CLI::App& root);
 Verb AddDial(CLI::App& root);
 Verb AddEvents(CLI::App& root);
 Verb AddExplain(CLI::App& root);

@@ -120,6 +120,12 @@ TEST(GetUsage, NamesTheWrongWordAndTheWayOut) {
        "error: --sort: -w shows what it sees in the order of names\nnext: culvertctl top sorts\n"},
       {{"get", "ses", "-w", "--closed"}, "error: --closed: -w shows what is open\nnext: culvertctl get sessions --closed\n"},
       {{"get", "fwd", "--dry-run"}, "error: get takes no --dry-run\nnext: culvertctl get --help\n"},
+      {{"describe", "fwd", "-o", "yaml"}, "error: describe does not print -o yaml\nnext: culvertctl describe --help\n"},
+      {{"describe", "ses", "-l", "a"}, "error: -l: sessions have no labels\nnext: --filter 'FIELD=VALUE' finds them by what they have\n"},
+      {{"describe", "fwd/a", "--filter", "a=1"}, "error: --filter goes with kinds, not with names\n"},
+      {{"describe", "frwd"}, "error: unknown kind \"frwd\" (did you mean fwd?)\nnext: culvertctl describe --help\n"},
+      {{"describe"},
+       "error: a kind is wanted: listeners, dialers, forwards, sessions, streams, udpflows, events\nnext: culvertctl describe --help\n"},
   };
   for (const auto& [words, error] : rows) {
     std::ostringstream out, err;

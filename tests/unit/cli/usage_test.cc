@@ -20,7 +20,7 @@ std::string FirstLine(const std::string& text) { return text.substr(0, text.find
 
 TEST(Usage, SuggestsWhatWasMeant) {
   const std::pair<std::vector<std::string>, std::string> rows[] = {
-      {{}, "error: a command is wanted: apply, get, delete, dial, connect, top, events, status, close, export, explain "
+      {{}, "error: a command is wanted: apply, get, describe, delete, dial, connect, top, events, status, close, export, explain "
        "or version"},
       {{"aplly"}, "error: unknown command \"aplly\" (did you mean apply?)"},
       {{"--address", "unix:/x", "stauts"}, "error: unknown command \"stauts\" (did you mean status?)"},
@@ -49,7 +49,7 @@ TEST(Usage, SuggestsWhatWasMeant) {
 
 TEST(Usage, HelpLeadsWithExamples) {
   for (const char* verb :
-       {"apply", "get", "delete", "dial", "connect", "top", "events", "status", "close", "export", "explain", "version"}) {
+       {"apply", "get", "describe", "delete", "dial", "connect", "top", "events", "status", "close", "export", "explain", "version"}) {
     const Answer answer = RunHere({verb, "--help"});
     EXPECT_EQ(answer.code, 0);
     EXPECT_LT(answer.out.find("Examples:\n  culvertctl " + std::string(verb)),
