@@ -10,6 +10,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -42,8 +43,9 @@ std::vector<Verb> AddVerbs(CLI::App& root) {
   std::vector<Verb> verbs;
   for (auto* add :
        {AddAnnotate, AddApiResources, AddApply, AddAuth, AddCall, AddCheck, AddClose, AddCompletion, AddConfig,
-        AddConnect, AddConvert, AddCreate, AddDelete, AddDial, AddDiff, AddEdit, AddEvents, AddExplain, AddExport,
-        AddGet, AddLabel, AddLogs, AddPlugin, AddSet, AddStatus, AddTap, AddTop, AddVersion, AddWait, AddWhy}) {
+        AddConnect, AddConvert, AddCreate, AddDelete, AddDescribe, AddDial, AddDiff, AddEdit, AddEvents, AddExplain,
+        AddExport, AddGet, AddLabel, AddLogs, AddPlugin, AddSet, AddStatus, AddTap, AddTop, AddVersion, AddWait,
+        AddWhy}) {
     verbs.push_back(add(root));
   }
   return verbs;
@@ -196,6 +198,31 @@ Outcome CheckTakes(const Takes& takes, const Globals& globals, const std::string
   return std::nullopt;
 }
 
+bool IsSet(const std::optional<std::string>& variable) { return variable && !variable->empty(); }
+
+// In this order: the flag; NO_COLOR; CLICOLOR_FORCE; whether a person looks, on a terminal that can.
+Outcome ReadColor(const std::string& color, Streams& streams, const Environment& environment) {
+  if (color != "always" && color != "auto" && color != "never") {
+    return Usage(absl::StrFormat("--color: \"%s\" is not one of auto, always, never", Visible(color.substr(0, 64))));
+  }
+  const auto force = environment.get("CLICOLOR_FORCE");
+  streams.color = color == "always";
+  if (color != "auto" || IsSet(environment.get("NO_COLOR"))) return std::nullopt;
+  streams.color = IsSet(force) && *force != "0" ? true : streams.out_is_terminal && environment.get("TERM") != "dumb";
+  return std::nullopt;
+}
+
+// COLUMNS, as shells set it and people do for a run. On a pipe nothing is ever cut.
+void ReadColumns(Streams& streams, const Environment& environment) {
+  constexpr int kMaxColumns = 10000;
+  int columns = 0;
+  if (!streams.out_is_terminal) {
+    streams.columns = streams.rows = 0;
+  } else if (const auto text = environment.get("COLUMNS"); text && absl::SimpleAtoi(*text, &columns) && columns > 0) {
+    streams.columns = std::min(columns, kMaxColumns);
+  }
+}
+
 Outcome ReadGlobals(Globals& globals, Streams& streams, const Environment& environment) {
   if (Outcome failed = ReadFormat(globals)) return failed;
   if (Outcome failed = ReadDryRun(globals)) return failed;
@@ -205,17 +232,8 @@ Outcome ReadGlobals(Globals& globals, Streams& streams, const Environment& envir
   globals.request_timeout =
       std::chrono::seconds(std::min(timeout->seconds(), kMaxSeconds)) + std::chrono::nanoseconds(timeout->nanos());
   if (globals.request_timeout <= Duration::zero()) return Usage("--request-timeout: must be above 0");
-  if (globals.color == "always") {
-    streams.color = true;
-  } else if (globals.color == "auto") {
-    const auto no_color = environment.get("NO_COLOR");
-    streams.color = streams.out_is_terminal && !(no_color && !no_color->empty()) && environment.get("TERM") != "dumb";
-  } else if (globals.color == "never") {
-    streams.color = false;
-  } else {
-    return Usage("--color: one of auto, always, never");
-  }
-  return std::nullopt;
+  ReadColumns(streams, environment);
+  return ReadColor(globals.color, streams, environment);
 }
 
 Outcome RunVerb(const Verb& verb, Globals& globals, Streams& streams, const Environment& environment) {

@@ -1,6 +1,7 @@
 #include "cli/client.h"
 
 #include <chrono>
+#include <type_traits>
 
 #include "absl/strings/str_format.h"
 #include "cli/escape.h"
@@ -26,12 +27,15 @@ constexpr int kKeepaliveMs = 30'000;         // a peer or NAT that is gone is no
 constexpr int kKeepaliveTimeoutMs = 10'000;
 constexpr Duration kTlsProbeLimit = std::chrono::seconds(2);
 
-// One page after another. `list(token)` appends a page and answers the next token.
+// One page after another; `take` gets each.
 template <typename Service, typename Request, typename Response, typename Take>
-Outcome ListPages(Client& client,
+Outcome ListPages(Client& client, const Query& query,
                   grpc::Status (Service::Stub::*method)(grpc::ClientContext*, const Request&, Response*), Take&& take) {
   Request request;
   request.set_page_size(kPageSize);
+  request.set_filter(query.filter);
+  request.set_order_by(query.order_by);
+  if constexpr (std::is_same_v<Request, v1::ListSessionsRequest>) request.set_include_closed(query.include_closed);
   for (int page = 0; page < kMaxPages; ++page) {
     Response response;
     if (Outcome failed = client.Call<Service>(method, request, &response)) return failed;
@@ -127,18 +131,18 @@ Failure Client::Explain(const grpc::Status& status) const {
   return failure;
 }
 
-Outcome ListObjects(Client& client, Kind kind, std::vector<v1::Object>& out) {
+Outcome ListObjects(Client& client, Kind kind, std::vector<v1::Object>& out, const Query& query) {
   switch (kind) {
     case Kind::kListener:
-      return ListPages<v1::ListenerService>(client, &v1::ListenerService::Stub::ListListeners, [&](auto& page) {
+      return ListPages<v1::ListenerService>(client, query, &v1::ListenerService::Stub::ListListeners, [&](auto& page) {
         for (auto& one : *page.mutable_listeners()) out.emplace_back().mutable_listener()->Swap(&one);
       });
     case Kind::kDialer:
-      return ListPages<v1::DialerService>(client, &v1::DialerService::Stub::ListDialers, [&](auto& page) {
+      return ListPages<v1::DialerService>(client, query, &v1::DialerService::Stub::ListDialers, [&](auto& page) {
         for (auto& one : *page.mutable_dialers()) out.emplace_back().mutable_dialer()->Swap(&one);
       });
     default:
-      return ListPages<v1::ForwardService>(client, &v1::ForwardService::Stub::ListForwards, [&](auto& page) {
+      return ListPages<v1::ForwardService>(client, query, &v1::ForwardService::Stub::ListForwards, [&](auto& page) {
         for (auto& one : *page.mutable_forwards()) out.emplace_back().mutable_forward()->Swap(&one);
       });
   }
@@ -168,8 +172,8 @@ Outcome GetObject(Client& client, const Reference& reference, v1::Object& out) {
   return failed;
 }
 
-Outcome ListSessions(Client& client, std::vector<v1::Session>& out) {
-  return ListPages<v1::SessionService>(client, &v1::SessionService::Stub::ListSessions, [&](auto& page) {
+Outcome ListSessions(Client& client, std::vector<v1::Session>& out, const Query& query) {
+  return ListPages<v1::SessionService>(client, query, &v1::SessionService::Stub::ListSessions, [&](auto& page) {
     for (auto& one : *page.mutable_sessions()) out.emplace_back().Swap(&one);
   });
 }
@@ -183,14 +187,14 @@ Outcome GetSession(Client& client, const std::string& name, v1::Session& out) {
   return failed;
 }
 
-Outcome ListStreams(Client& client, std::vector<v1::Stream>& out) {
-  return ListPages<v1::SessionService>(client, &v1::SessionService::Stub::ListStreams, [&](auto& page) {
+Outcome ListStreams(Client& client, std::vector<v1::Stream>& out, const Query& query) {
+  return ListPages<v1::SessionService>(client, query, &v1::SessionService::Stub::ListStreams, [&](auto& page) {
     for (auto& one : *page.mutable_streams()) out.emplace_back().Swap(&one);
   });
 }
 
-Outcome ListUdpFlows(Client& client, std::vector<v1::UdpFlow>& out) {
-  return ListPages<v1::SessionService>(client, &v1::SessionService::Stub::ListUdpFlows, [&](auto& page) {
+Outcome ListUdpFlows(Client& client, std::vector<v1::UdpFlow>& out, const Query& query) {
+  return ListPages<v1::SessionService>(client, query, &v1::SessionService::Stub::ListUdpFlows, [&](auto& page) {
     for (auto& one : *page.mutable_udp_flows()) out.emplace_back().Swap(&one);
   });
 }

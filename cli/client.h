@@ -1,5 +1,5 @@
 // The daemon as a command sees it: connects on first use, gives every call a deadline, turns what goes wrong into a
-// Failure. Thread: confined to the command.
+// Failure. Thread: confined to the command; once connected, calls may be made from any.
 #pragma once
 
 #include <memory>
@@ -80,13 +80,20 @@ class Client {
   std::shared_ptr<grpc::Channel> channel_;
 };
 
-// All objects of a declared kind, page by page, sorted by name as the daemon sorts them. REQUIRES: IsDeclared(kind).
-Outcome ListObjects(Client& client, Kind kind, std::vector<v1::Object>& out);
+// Which ones, and in what order, in the grammar of the API (server/query).
+struct Query {
+  std::string filter;           // empty: all
+  std::string order_by;         // empty: by name
+  bool include_closed = false;  // of sessions: also those that have ended
+};
+
+// All objects of a declared kind, page by page, sorted as the daemon sorts them. REQUIRES: IsDeclared(kind).
+Outcome ListObjects(Client& client, Kind kind, std::vector<v1::Object>& out, const Query& query = {});
 Outcome GetObject(Client& client, const Reference& reference, v1::Object& out);
-Outcome ListSessions(Client& client, std::vector<v1::Session>& out);
+Outcome ListSessions(Client& client, std::vector<v1::Session>& out, const Query& query = {});
 Outcome GetSession(Client& client, const std::string& name, v1::Session& out);
-Outcome ListStreams(Client& client, std::vector<v1::Stream>& out);
-Outcome ListUdpFlows(Client& client, std::vector<v1::UdpFlow>& out);
+Outcome ListStreams(Client& client, std::vector<v1::Stream>& out, const Query& query = {});
+Outcome ListUdpFlows(Client& client, std::vector<v1::UdpFlow>& out, const Query& query = {});
 // Events that are there, oldest first; `missed` is what was gone before it could be read. REQUIRES: !request.follow().
 Outcome ListEvents(Client& client, const v1::ListEventsRequest& request, std::vector<v1::Event>& out, uint64_t& missed);
 

@@ -63,6 +63,7 @@ Verb AddConnect(CLI::App& root);
 Verb AddConvert(CLI::App& root);
 Verb AddCreate(CLI::App& root);
 Verb AddDelete(CLI::App& root);
+Verb AddDescribe(CLI::App& root);
 Verb AddDial(CLI::App& root);
 Verb AddDiff(CLI::App& root);
 Verb AddEdit(CLI::App& root);

@@ -1,5 +1,8 @@
 #include "cli/escape.h"
 
+#include <utf8proc.h>
+
+#include <algorithm>
 #include <cstdint>
 
 #include "absl/strings/str_format.h"
@@ -22,7 +25,9 @@ std::string Visible(std::string_view text) {
       out += "\\t";
     } else if (manifest::IsUnsafeToPrint(point.value)) {
       const auto number = static_cast<uint32_t>(point.value);
-      out += number > 0xff ? absl::StrFormat("\\u%04x", number) : absl::StrFormat("\\x%02x", number);
+      out += number > 0xffff ? absl::StrFormat("\\U%08x", number)
+             : number > 0xff ? absl::StrFormat("\\u%04x", number)
+                             : absl::StrFormat("\\x%02x", number);
     } else {
       out.append(text.substr(0, point.length));
     }
@@ -31,9 +36,19 @@ std::string Visible(std::string_view text) {
   return out;
 }
 
+int DisplayWidth(char32_t point) {
+  // Below 0x300 nothing is wide and nothing combines, and most of what is printed is there.
+  if (point < 0x300) return 1;
+  return utf8proc_charwidth(static_cast<utf8proc_int32_t>(point));
+}
+
 size_t DisplayWidth(std::string_view text) {
   size_t width = 0;
-  for (const char c : text) width += (static_cast<unsigned char>(c) & 0xc0) != 0x80 ? 1 : 0;
+  while (!text.empty()) {
+    const manifest::CodePoint point = manifest::DecodeUtf8(text);
+    width += point.length == 0 ? 1 : static_cast<size_t>(DisplayWidth(point.value));
+    text.remove_prefix(std::max<size_t>(1, point.length));
+  }
   return width;
 }
 

@@ -12,7 +12,9 @@ namespace culvert::cli {
 // stays on its line, moves no cursor and looks like nothing else.
 std::string Visible(std::string_view text);
 
-// Columns that printable UTF-8 takes, one per code point.
+// Columns that printable UTF-8 takes on a terminal: two for what is wide (Han, Hangul, emoji), none for what goes on top of the
+// letter before it. A byte that is no UTF-8 counts as one.
 size_t DisplayWidth(std::string_view text);
+int DisplayWidth(char32_t point);
 
 }  // namespace culvert::cli

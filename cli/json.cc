@@ -1,13 +1,48 @@
 #include "cli/json.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "core/base/check.h"
 #include "google/protobuf/util/json_util.h"
 #include "proto/manifest/manifest.h"
+#include "proto/manifest/utf8.h"
 
 namespace culvert::cli {
 namespace {
+
+// protobuf escapes most of what moves a cursor or turns a line round, but not all that IsUnsafeToPrint knows. Outside of texts a
+// document is ASCII, and a text may be escaped anywhere.
+std::string Escaped(std::string json) {
+  std::string out;
+  size_t kept = 0;
+  for (size_t at = 0; at < json.size();) {
+    if (static_cast<signed char>(json[at]) >= 0 && json[at] != 0x7f) {
+      ++at;
+      continue;
+    }
+    const manifest::CodePoint point = manifest::DecodeUtf8(std::string_view(json).substr(at));
+    const size_t length = std::max<size_t>(1, point.length);
+    if (point.length == 0 || manifest::IsUnsafeToPrint(point.value)) {
+      out.append(json, kept, at - kept);
+      // A byte that is no UTF-8 cannot be said in JSON.
+      const uint32_t value = point.length == 0 ? 0xfffd : static_cast<uint32_t>(point.value);
+      if (value > 0xffff) {
+        absl::StrAppendFormat(&out, "\\u%04x\\u%04x", 0xd800 + ((value - 0x10000) >> 10), 0xdc00 + ((value - 0x10000) & 0x3ff));
+      } else {
+        absl::StrAppendFormat(&out, "\\u%04x", value);
+      }
+      kept = at + length;
+    }
+    at += length;
+  }
+  if (kept == 0) return json;
+  out.append(json, kept);
+  return out;
+}
 
 std::string Convert(const google::protobuf::Message& message, bool over_lines) {
   google::protobuf::util::JsonPrintOptions options;
@@ -15,15 +50,22 @@ std::string Convert(const google::protobuf::Message& message, bool over_lines) {
   std::string json;
   // Only an Any of an unknown type cannot be converted, and no message of the API holds one.
   CULVERT_CHECK(google::protobuf::util::MessageToJsonString(message, &json, options).ok());
-  return json;
+  return Escaped(std::move(json));
 }
 
 // Puts apiVersion and kind behind the opening brace.
-std::string WithKind(std::string json, std::string_view kind) {
+std::string WithKind(std::string json, std::string_view kind, bool over_lines) {
   const bool is_empty = json.find('"') == std::string::npos;
-  const std::string head =
-      absl::StrFormat("{\n \"apiVersion\": \"culvert/v1\",\n \"kind\": \"%s\"%s", kind, is_empty ? "\n}\n" : ",");
+  const std::string head = absl::StrFormat(over_lines ? "{\n \"apiVersion\": \"culvert/v1\",\n \"kind\": \"%s\"%s"
+                                                      : "{\"apiVersion\":\"culvert/v1\",\"kind\":\"%s\"%s",
+                                           kind, !is_empty ? "," : over_lines ? "\n}\n" : "}");
   return is_empty ? head : head + json.substr(1);
+}
+
+const google::protobuf::Message& MessageIn(const v1::Object& object) {
+  if (object.has_listener()) return object.listener();
+  if (object.has_dialer()) return object.dialer();
+  return object.forward();
 }
 
 }  // namespace
@@ -32,14 +74,16 @@ std::string ToJsonLine(const google::protobuf::Message& message) { return Conver
 std::string ToJson(const google::protobuf::Message& message) { return Convert(message, true); }
 
 std::string ObjectToJson(const v1::Object& object) {
-  const google::protobuf::Message* message = &object.forward();
-  if (object.has_listener()) message = &object.listener();
-  if (object.has_dialer()) message = &object.dialer();
-  return WithKind(ToJson(*message), manifest::KindOf(object));
+  return WithKind(ToJson(MessageIn(object)), manifest::KindOf(object), true);
 }
-
 std::string ObservedToJson(const google::protobuf::Message& message) {
-  return WithKind(ToJson(message), message.GetDescriptor()->name());
+  return WithKind(ToJson(message), message.GetDescriptor()->name(), true);
+}
+std::string ObjectToJsonLine(const v1::Object& object) {
+  return WithKind(ToJsonLine(MessageIn(object)), manifest::KindOf(object), false);
+}
+std::string ObservedToJsonLine(const google::protobuf::Message& message) {
+  return WithKind(ToJsonLine(message), message.GetDescriptor()->name(), false);
 }
 
 std::string ListToJson(const std::vector<std::string>& items) {

@@ -1,4 +1,5 @@
-// Protobuf JSON: lowerCamelCase names, 64-bit integers as texts, fields that are not set left out.
+// Protobuf JSON: lowerCamelCase names, 64-bit integers as texts, fields that are not set left out. What a terminal must not get
+// is escaped.
 // Thread: any; no state.
 #pragma once
 
@@ -19,6 +20,9 @@ std::string ToJson(const google::protobuf::Message& message);
 std::string ObjectToJson(const v1::Object& object);
 // The same for what is observed: a session, a stream, a flow, an event. The kind is the message's name.
 std::string ObservedToJson(const google::protobuf::Message& message);
+// Either on one line, for -o jsonl.
+std::string ObjectToJsonLine(const v1::Object& object);
+std::string ObservedToJsonLine(const google::protobuf::Message& message);
 // {"apiVersion": "culvert/v1", "kind": "List", "items": [...]} around documents made by the two above.
 std::string ListToJson(const std::vector<std::string>& items);
 

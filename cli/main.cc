@@ -9,6 +9,7 @@
 
 #include "cli/app.h"
 #include "cli/interrupt.h"
+#include "cli/terminal.h"
 
 int main(int argc, char** argv) {
   using namespace culvert::cli;
@@ -30,6 +31,11 @@ int main(int argc, char** argv) {
   };
   Streams streams{std::cout, std::cerr, std::cin, ::isatty(STDIN_FILENO) == 1, ::isatty(STDOUT_FILENO) == 1};
   streams.in_descriptor = STDIN_FILENO;
+  if (streams.out_is_terminal) {
+    const ScreenSize size = TerminalSize();
+    streams.columns = size.columns;
+    streams.rows = size.rows;
+  }
   const ExitCode code =
       RunCulvertctl(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc), streams, environment);
   std::cout.flush();

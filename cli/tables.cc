@@ -1,24 +1,17 @@
 #include "cli/tables.h"
 
-#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "cli/enum_name.h"
 #include "cli/escape.h"
+#include "cli/limit_shares.h"
 #include "cli/units.h"
 #include "proto/manifest/manifest.h"
-#include "proto/manifest/schema.h"
 
 namespace culvert::cli {
 namespace {
-
-template <typename Enum>
-std::string EnumName(Enum value) {
-  const auto* descriptor = google::protobuf::GetEnumDescriptor<Enum>()->FindValueByNumber(static_cast<int>(value));
-  if (descriptor == nullptr) return absl::StrCat(static_cast<int>(value));
-  return descriptor->number() == 0 ? "" : manifest::ShortName(descriptor);
-}
 
 std::string YesNo(bool value) { return value ? "yes" : "no"; }
 
@@ -26,8 +19,9 @@ std::string AgeOf(const google::protobuf::Timestamp& since, const TableOptions& 
   return since.seconds() == 0 ? "-" : HumanAge(options.now_seconds - since.seconds());
 }
 
-std::string NameOf(Kind kind, const std::string& name, const TableOptions& options) {
-  return options.with_kind ? ToString({kind, Visible(name)}) : Visible(name);
+std::string NameCell(Kind kind, const std::string& resource, const TableOptions& options) {
+  const std::string name = Visible(BriefName(kind, resource));
+  return options.with_kind ? ToString({kind, name}) : name;
 }
 
 // The first of several, and how many more there are.
@@ -67,22 +61,10 @@ bool HasTls(const Spec& spec) {
 
 // "APPLICATION:91.3%,PACING:8.7%": shares of the session's age, but those that are none.
 std::string TimeInLimitCell(const v1::TimeInLimit& time) {
-  const auto seconds = [](const google::protobuf::Duration& each) { return static_cast<double>(each.seconds()) + each.nanos() / 1e9; };
-  const std::pair<v1::PathStats::LimitedBy, double> limits[] = {
-      {v1::PathStats::LIMITED_BY_APPLICATION, seconds(time.application())},
-      {v1::PathStats::LIMITED_BY_CONGESTION, seconds(time.congestion())},
-      {v1::PathStats::LIMITED_BY_PACING, seconds(time.pacing())},
-      {v1::PathStats::LIMITED_BY_PEER_WINDOW, seconds(time.peer_window())},
-      {v1::PathStats::LIMITED_BY_BUFFER, seconds(time.buffer())},
-      {v1::PathStats::LIMITED_BY_PATH_DOWN, seconds(time.path_down())},
-  };
-  double age = 0;
-  for (const auto& [limit, each] : limits) age += each;
   std::string cell;
-  for (const auto& [limit, each] : limits) {
-    const double share = age > 0 ? each / age : 0;
-    if (share < 0.0005) continue;  // it would show as 0.0%
-    absl::StrAppend(&cell, cell.empty() ? "" : ",", EnumName(limit), ":", HumanShare(share));
+  for (const LimitShare& one : SharesOf(time)) {
+    if (one.share < 0.0005) continue;  // it would show as 0.0%
+    absl::StrAppend(&cell, cell.empty() ? "" : ",", EnumName(one.limit), ":", HumanShare(one.share));
   }
   return cell;
 }
@@ -90,7 +72,7 @@ std::string TimeInLimitCell(const v1::TimeInLimit& time) {
 void AddListener(const v1::Listener& listener, const TableOptions& options, Table& table) {
   const v1::ListenerSpec& spec = listener.spec();
   const v1::ListenerStatus& status = listener.status();
-  std::vector<Cell> row = {NameOf(Kind::kListener, listener.metadata().name(), options), EnumName(spec.transport()),
+  std::vector<Cell> row = {NameCell(Kind::kListener, listener.metadata().name(), options), EnumName(spec.transport()),
                            // Port 0 asks for any port: the one that was given is what people look for.
                            spec.bind().ends_with(":0") && status.bound_addresses_size() > 0
                                ? FirstOf(status.bound_addresses())
@@ -109,7 +91,7 @@ void AddListener(const v1::Listener& listener, const TableOptions& options, Tabl
 void AddDialer(const v1::Dialer& dialer, const TableOptions& options, Table& table) {
   const v1::DialerSpec& spec = dialer.spec();
   const v1::DialerStatus& status = dialer.status();
-  std::vector<Cell> row = {NameOf(Kind::kDialer, dialer.metadata().name(), options),
+  std::vector<Cell> row = {NameCell(Kind::kDialer, dialer.metadata().name(), options),
                            EnumName(spec.transport()),
                            FirstOf(spec.targets()),
                            StateCell(status.state()),
@@ -148,7 +130,7 @@ uint64_t SumOf(const google::protobuf::Map<std::string, uint64_t>& counts) {
 void AddForward(const v1::Forward& forward, const TableOptions& options, Table& table) {
   const v1::ForwardSpec& spec = forward.spec();
   const v1::ForwardStatus& status = forward.status();
-  std::vector<Cell> row = {NameOf(Kind::kForward, forward.metadata().name(), options),
+  std::vector<Cell> row = {NameCell(Kind::kForward, forward.metadata().name(), options),
                            ListenerCell(spec),
                            DialerCell(spec),
                            Visible(spec.destination()),
@@ -175,6 +157,75 @@ std::string TlsCell(const v1::Session& session) {
 std::string Share(uint64_t part, uint64_t whole) {
   return HumanShare(whole == 0 ? std::nullopt
                                : std::optional<double>(static_cast<double>(part) / static_cast<double>(whole)));
+}
+
+void AddSession(const v1::Session& session, const TableOptions& options, Table& table) {
+  const v1::PathStats& path = session.path();
+  const v1::Counters& counters = session.counters();
+  std::vector<Cell> row = {NameCell(Kind::kSession, session.name(), options),
+                           EnumName(session.transport()),
+                           OwnerOf(session),
+                           Visible(session.remote_address()),
+                           StateCell(session.state()),
+                           path.has_smoothed_rtt() ? HumanLatency(path.smoothed_rtt()) : "-",
+                           HumanBytes(counters.rx_bytes()),
+                           HumanBytes(counters.tx_bytes())};
+  if (options.wide) {
+    row.insert(row.end(), {Visible(session.forward()), HumanBytes(path.congestion_window_bytes()),
+                           HumanBytes(path.bytes_in_flight()), Share(counters.lost_packets(), counters.tx_segments()),
+                           Share(counters.retransmitted_packets(), counters.tx_segments()),
+                           path.waste_ratio() > 0 ? absl::StrFormat("%.2f", path.waste_ratio()) : "-",
+                           EnumName(path.limited_by()), StreamsCell(session), MigrationsCell(session),
+                           absl::StrCat(session.worker()), TlsCell(session),
+                           Visible(session.tls().peer_name()), TimeInLimitCell(path.time_in_limit())});
+  }
+  row.push_back(AgeOf(session.open_time(), options));
+  table.Add(std::move(row));
+}
+
+void AddStream(const v1::Stream& stream, const TableOptions& options, Table& table) {
+  std::vector<Cell> row = {NameCell(Kind::kStream, stream.name(), options),
+                           Visible(stream.forward()),
+                           Visible(stream.source()),
+                           DestinationCell(stream.destination()),
+                           StateCell(stream.state()),
+                           HumanBytes(stream.counters().rx_bytes()),
+                           HumanBytes(stream.counters().tx_bytes())};
+  if (options.wide) {
+    row.insert(row.end(), {SessionId(stream.session()), SessionId(stream.far_session()),
+                           stream.has_connect_latency() ? HumanLatency(stream.connect_latency()) : "-",
+                           HumanAge(stream.idle_time().seconds()), absl::StrCat(stream.worker())});
+  }
+  row.push_back(AgeOf(stream.open_time(), options));
+  table.Add(std::move(row));
+}
+
+void AddUdpFlow(const v1::UdpFlow& flow, const TableOptions& options, Table& table) {
+  std::vector<Cell> row = {NameCell(Kind::kUdpFlow, flow.name(), options),
+                           Visible(flow.forward()),
+                           Visible(flow.source()),
+                           DestinationCell(flow.destination()),
+                           HumanBytes(flow.counters().rx_bytes()),
+                           HumanBytes(flow.counters().tx_bytes()),
+                           absl::StrCat(flow.counters().rx_dropped()),
+                           HumanAge(flow.idle_time().seconds())};
+  if (options.wide) {
+    row.insert(row.end(), {Visible(flow.outside_address()), SessionId(flow.session()), absl::StrCat(flow.queued_packets()),
+                           HumanAge(flow.idle_timeout().seconds()), absl::StrCat(flow.worker()),
+                           AgeOf(flow.open_time(), options)});
+  }
+  table.Add(std::move(row));
+}
+
+void AddEvent(const v1::Event& event, const TableOptions& options, Table& table) {
+  table.Add({AgeOf(event.last_time(), options), AgeOf(event.first_time(), options), absl::StrCat(event.count()),
+             EventTypeName(event.type()), Visible(event.reason()), Visible(event.subject()), Visible(event.message())});
+}
+
+void AddObject(const v1::Object& object, const TableOptions& options, Table& table) {
+  if (object.has_listener()) return AddListener(object.listener(), options, table);
+  if (object.has_dialer()) return AddDialer(object.dialer(), options, table);
+  AddForward(object.forward(), options, table);
 }
 
 }  // namespace
@@ -230,122 +281,61 @@ std::string EventTypeName(v1::Event::Type type) {
   }
 }
 
-int64_t NowSeconds() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+Table HeadingsOf(Kind kind, const TableOptions& options) {
+  switch (kind) {
+    case Kind::kListener:
+      return Table(Headers({"NAME", "TRANSPORT", "BIND", "STATE", "SESSIONS", "RX", "TX", "AGE"},
+                           {"PROTOCOL", "BOUND", "HEADER", "TLS", "INSECURE", "PAUSED", "DROPPED", "PIN", "REASONS"}, options.wide));
+    case Kind::kDialer:
+      return Table(Headers({"NAME", "TRANSPORT", "TARGETS", "STATE", "SESSIONS", "RX", "TX", "AGE"},
+                           {"HEADER", "TLS", "INSECURE", "PAUSED", "FAILED", "LAST-ERROR", "REASONS"}, options.wide));
+    case Kind::kForward:
+      return Table(Headers({"NAME", "LISTENER", "DIALER", "DESTINATION", "STATE", "STREAMS", "RX", "TX", "AGE"},
+                           {"PAUSED", "OPENED", "FAILED", "FLOWS", "REFUSED", "REASONS"}, options.wide));
+    case Kind::kSession:
+      return Table(Headers({"NAME", "TRANSPORT", "OWNER", "REMOTE", "STATE", "RTT", "RX", "TX", "AGE"},
+                           {"FORWARD", "CWND", "IN-FLIGHT", "LOSS", "RETRANSMIT", "WASTE", "LIMITED-BY", "STREAMS", "MIGRATIONS",
+                            "WORKER", "TLS", "PEER", "TIME-IN-LIMIT"},
+                           options.wide));
+    case Kind::kStream:
+      return Table(Headers({"NAME", "FORWARD", "SOURCE", "DESTINATION", "STATE", "RX", "TX", "AGE"},
+                           {"SESSION", "FAR-SESSION", "CONNECT", "IDLE", "WORKER"}, options.wide));
+    case Kind::kUdpFlow: {
+      std::vector<std::string> headers = {"NAME", "FORWARD", "SOURCE", "DESTINATION", "RX", "TX", "DROPPED", "IDLE"};
+      // How long it was silent says more of a flow than when it began, which is why AGE is not in every table.
+      if (options.wide) headers.insert(headers.end(), {"OUTSIDE", "SESSION", "QUEUED", "TIMEOUT", "WORKER", "AGE"});
+      return Table(std::move(headers));
+    }
+    case Kind::kEvent:
+      break;
+  }
+  return Table({"LAST", "FIRST", "COUNT", "TYPE", "REASON", "SUBJECT", "MESSAGE"});
 }
 
-Table ObjectTable(Kind kind, const std::vector<v1::Object>& objects, const TableOptions& options) {
-  std::vector<std::string> headers;
-  if (kind == Kind::kListener) {
-    headers = Headers({"NAME", "TRANSPORT", "BIND", "STATE", "SESSIONS", "RX", "TX", "AGE"},
-                      {"PROTOCOL", "BOUND", "HEADER", "TLS", "INSECURE", "PAUSED", "DROPPED", "PIN", "REASONS"}, options.wide);
-  } else if (kind == Kind::kDialer) {
-    headers = Headers({"NAME", "TRANSPORT", "TARGETS", "STATE", "SESSIONS", "RX", "TX", "AGE"},
-                      {"HEADER", "TLS", "INSECURE", "PAUSED", "FAILED", "LAST-ERROR", "REASONS"}, options.wide);
-  } else {
-    headers = Headers({"NAME", "LISTENER", "DIALER", "DESTINATION", "STATE", "STREAMS", "RX", "TX", "AGE"},
-                      {"PAUSED", "OPENED", "FAILED", "FLOWS", "REFUSED", "REASONS"}, options.wide);
+void AddRow(const Resource& resource, const TableOptions& options, Table& table) {
+  switch (KindOf(resource)) {
+    case Kind::kSession:
+      return AddSession(std::get<v1::Session>(resource), options, table);
+    case Kind::kStream:
+      return AddStream(std::get<v1::Stream>(resource), options, table);
+    case Kind::kUdpFlow:
+      return AddUdpFlow(std::get<v1::UdpFlow>(resource), options, table);
+    case Kind::kEvent:
+      return AddEvent(std::get<v1::Event>(resource), options, table);
+    default:
+      return AddObject(std::get<v1::Object>(resource), options, table);
   }
-  Table table(std::move(headers));
-  for (const v1::Object& object : objects) {
-    if (kind == Kind::kListener) {
-      AddListener(object.listener(), options, table);
-    } else if (kind == Kind::kDialer) {
-      AddDialer(object.dialer(), options, table);
-    } else {
-      AddForward(object.forward(), options, table);
-    }
-  }
-  return table;
 }
 
-Table SessionTable(const std::vector<v1::Session>& sessions, const TableOptions& options) {
-  Table table(Headers({"NAME", "TRANSPORT", "OWNER", "REMOTE", "STATE", "RTT", "RX", "TX", "AGE"},
-                      {"FORWARD", "CWND", "IN-FLIGHT", "LOSS", "RETRANSMIT", "WASTE", "LIMITED-BY", "STREAMS",
-                       "MIGRATIONS", "WORKER", "TLS", "PEER", "TIME-IN-LIMIT"},
-                      options.wide));
-  for (const v1::Session& session : sessions) {
-    const v1::PathStats& path = session.path();
-    const v1::Counters& counters = session.counters();
-    const std::string id = SessionId(session);
-    std::vector<Cell> row = {options.with_kind ? ToString({Kind::kSession, id}) : id,
-                             EnumName(session.transport()),
-                             OwnerOf(session),
-                             Visible(session.remote_address()),
-                             StateCell(session.state()),
-                             path.has_smoothed_rtt() ? HumanLatency(path.smoothed_rtt()) : "-",
-                             HumanBytes(counters.rx_bytes()),
-                             HumanBytes(counters.tx_bytes())};
-    if (options.wide) {
-      row.insert(row.end(), {Visible(session.forward()), HumanBytes(path.congestion_window_bytes()),
-                             HumanBytes(path.bytes_in_flight()), Share(counters.lost_packets(), counters.tx_segments()),
-                             Share(counters.retransmitted_packets(), counters.tx_segments()),
-                             path.waste_ratio() > 0 ? absl::StrFormat("%.2f", path.waste_ratio()) : "-",
-                             EnumName(path.limited_by()), StreamsCell(session), MigrationsCell(session),
-                             absl::StrCat(session.worker()), TlsCell(session),
-                             Visible(session.tls().peer_name()), TimeInLimitCell(path.time_in_limit())});
-    }
-    row.push_back(AgeOf(session.open_time(), options));
-    table.Add(std::move(row));
-  }
-  return table;
-}
-
-Table StreamTable(const std::vector<v1::Stream>& streams, const TableOptions& options) {
-  Table table(Headers({"NAME", "FORWARD", "SOURCE", "DESTINATION", "STATE", "RX", "TX", "AGE"},
-                      {"SESSION", "FAR-SESSION", "CONNECT", "IDLE", "WORKER"}, options.wide));
-  for (const v1::Stream& stream : streams) {
-    const std::string id = StreamId(stream);
-    std::vector<Cell> row = {options.with_kind ? ToString({Kind::kStream, id}) : id,
-                             Visible(stream.forward()),
-                             Visible(stream.source()),
-                             DestinationCell(stream.destination()),
-                             StateCell(stream.state()),
-                             HumanBytes(stream.counters().rx_bytes()),
-                             HumanBytes(stream.counters().tx_bytes())};
-    if (options.wide) {
-      row.insert(row.end(), {SessionId(stream.session()), SessionId(stream.far_session()),
-                             stream.has_connect_latency() ? HumanLatency(stream.connect_latency()) : "-",
-                             HumanAge(stream.idle_time().seconds()), absl::StrCat(stream.worker())});
-    }
-    row.push_back(AgeOf(stream.open_time(), options));
-    table.Add(std::move(row));
-  }
-  return table;
-}
-
-Table UdpFlowTable(const std::vector<v1::UdpFlow>& flows, const TableOptions& options) {
-  std::vector<std::string> headers = {"NAME", "FORWARD", "SOURCE", "DESTINATION", "RX", "TX", "DROPPED", "IDLE"};
-  // How long it was silent says more of a flow than when it began, which is why AGE is not in every table.
-  if (options.wide) headers.insert(headers.end(), {"OUTSIDE", "SESSION", "QUEUED", "TIMEOUT", "WORKER", "AGE"});
-  Table table(std::move(headers));
-  for (const v1::UdpFlow& flow : flows) {
-    const std::string id = UdpFlowId(flow);
-    std::vector<Cell> row = {options.with_kind ? ToString({Kind::kUdpFlow, id}) : id,
-                             Visible(flow.forward()),
-                             Visible(flow.source()),
-                             DestinationCell(flow.destination()),
-                             HumanBytes(flow.counters().rx_bytes()),
-                             HumanBytes(flow.counters().tx_bytes()),
-                             absl::StrCat(flow.counters().rx_dropped()),
-                             HumanAge(flow.idle_time().seconds())};
-    if (options.wide) {
-      row.insert(row.end(), {Visible(flow.outside_address()), SessionId(flow.session()),
-                             absl::StrCat(flow.queued_packets()), HumanAge(flow.idle_timeout().seconds()),
-                             absl::StrCat(flow.worker()), AgeOf(flow.open_time(), options)});
-    }
-    table.Add(std::move(row));
-  }
+Table TableOf(const Group& group, const TableOptions& options) {
+  Table table = HeadingsOf(group.kind, options);
+  for (const Resource& resource : group.items) AddRow(resource, options, table);
   return table;
 }
 
 Table EventTable(const std::vector<v1::Event>& events, const TableOptions& options) {
-  Table table({"LAST", "FIRST", "COUNT", "TYPE", "REASON", "SUBJECT", "MESSAGE"});
-  for (const v1::Event& event : events) {
-    table.Add({AgeOf(event.last_time(), options), AgeOf(event.first_time(), options), absl::StrCat(event.count()),
-               EventTypeName(event.type()), Visible(event.reason()), Visible(event.subject()),
-               Visible(event.message())});
-  }
+  Table table = HeadingsOf(Kind::kEvent, options);
+  for (const v1::Event& event : events) AddEvent(event, options, table);
   return table;
 }
 

@@ -6,8 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/kinds.h"
+#include "cli/clock.h"
 #include "cli/printer.h"
+#include "cli/resource.h"
 #include "culvert/v1/config.pb.h"
 #include "culvert/v1/observe.pb.h"
 #include "culvert/v1/session.pb.h"
@@ -20,11 +21,11 @@ struct TableOptions {
   int64_t now_seconds = 0;  // Unix time, for AGE
 };
 
-// REQUIRES: all objects are of `kind`, which is a declared one.
-Table ObjectTable(Kind kind, const std::vector<v1::Object>& objects, const TableOptions& options);
-Table SessionTable(const std::vector<v1::Session>& sessions, const TableOptions& options);
-Table StreamTable(const std::vector<v1::Stream>& streams, const TableOptions& options);
-Table UdpFlowTable(const std::vector<v1::UdpFlow>& flows, const TableOptions& options);
+// Without rows yet.
+Table HeadingsOf(Kind kind, const TableOptions& options);
+// REQUIRES: `table` is of the resource's kind and made with the same options.
+void AddRow(const Resource& resource, const TableOptions& options, Table& table);
+Table TableOf(const Group& group, const TableOptions& options);
 // Events have no names: the columns are those of `culvertctl events`, for every format that is a table.
 Table EventTable(const std::vector<v1::Event>& events, const TableOptions& options);
 
@@ -48,8 +49,5 @@ std::string UdpFlowId(const v1::UdpFlow& flow);
 std::string DestinationCell(const std::string& destination);
 // "Warning"
 std::string EventTypeName(v1::Event::Type type);
-
-// Unix time, as `now_seconds` wants it.
-int64_t NowSeconds();
 
 }  // namespace culvert::cli

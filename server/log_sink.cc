@@ -44,7 +44,15 @@ void AppendEscaped(std::string& line, std::string_view text, bool is_json) {
     } else if (point.length == 0) {
       line += '?';
     } else if (manifest::IsUnsafeToPrint(point.value)) {
-      absl::StrAppendFormat(&line, "\\u%04x", static_cast<uint32_t>(point.value));
+      const auto number = static_cast<uint32_t>(point.value);
+      if (number <= 0xffff) {
+        absl::StrAppendFormat(&line, "\\u%04x", number);
+      } else if (is_json) {
+        // JSON has no more than four digits: two halves (RFC 8259 section 7).
+        absl::StrAppendFormat(&line, "\\u%04x\\u%04x", 0xd800 + ((number - 0x10000) >> 10), 0xdc00 + (number & 0x3ff));
+      } else {
+        absl::StrAppendFormat(&line, "\\U%08x", number);
+      }
     } else {
       if (is_json && (c == '"' || c == '\\')) line += '\\';
       line += text.substr(0, length);

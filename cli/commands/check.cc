@@ -10,7 +10,6 @@
 #include "cli/command.h"
 #include "cli/escape.h"
 #include "cli/json.h"
-#include "cli/tables.h"
 #include "cli/units.h"
 #include "culvert/v1/config.grpc.pb.h"
 #include "culvert/v1/daemon.grpc.pb.h"
@@ -55,7 +54,7 @@ class Check : public Command {
     Client& client = context.client;
     v1::GetDaemonResponse daemon;
     if (Outcome failed = client.Call<v1::DaemonService>(&v1::DaemonService::Stub::GetDaemon, v1::GetDaemonRequest(), &daemon)) return failed;
-    surveyed.now = NowSeconds();
+    surveyed.now = context.streams.now_seconds();
     surveyed.client_version = CULVERT_VERSION;
     surveyed.daemon = daemon.daemon();
     if (Outcome failed = client.Call<v1::ConfigService>(&v1::ConfigService::Stub::GetConfigStatus, v1::GetConfigStatusRequest(), &surveyed.config)) {

@@ -8,10 +8,10 @@
 #include "cli/escape.h"
 #include "cli/interrupt.h"
 #include "cli/json.h"
+#include "cli/show.h"
 #include "cli/tables.h"
 #include "cli/units.h"
 #include "culvert/v1/observe.grpc.pb.h"
-#include "proto/manifest/emitter.h"
 #include "proto/manifest/manifest.h"
 #include "proto/manifest/suggest.h"
 
@@ -26,11 +26,14 @@ class Events : public Command {
   std::optional<int32_t> last;
   bool follow = false;
 
-  [[nodiscard]] Takes takes() const override { return {.formats = {Format::kTable, Format::kWide, Format::kJson, Format::kJsonLines, Format::kYaml, Format::kName}}; }
+  [[nodiscard]] Takes takes() const override { return {.formats = ResourceFormats(), .filter = true}; }
   Outcome Validate(const Globals& globals) override {
-    if (follow && globals.format != Format::kTable && globals.format != Format::kWide &&
-        globals.format != Format::kJson && globals.format != Format::kJsonLines)
-      return Usage("-o " + globals.output + ": --follow prints a table or JSON lines");
+    if (follow && (globals.format == Format::kYaml || globals.format == Format::kName)) {
+      return Usage("-o " + globals.output + ": --follow prints a table, JSON lines or what an expression finds");
+    }
+    // One event after another when they are followed, else a list.
+    if (Outcome failed = Show::Make(globals, {Kind::kEvent}, follow, show_)) return failed;
+    request_.set_filter(globals.filter);
     if (subject == "daemon") {
       request_.set_subject(subject);
     } else if (!subject.empty()) {
@@ -57,7 +60,7 @@ class Events : public Command {
     std::vector<v1::Event> events;
     uint64_t missed = 0;
     if (Outcome failed = ListEvents(context.client, request_, events, missed)) return failed;
-    Show(context, events);
+    if (Outcome failed = ShowAll(context, events)) return failed;
     if (missed > 0) SayMissed(context, missed);
     return std::nullopt;
   }
@@ -80,33 +83,48 @@ class Events : public Command {
     return std::nullopt;
   }
 
-  static void Show(Context& context, const std::vector<v1::Event>& events) {
+  Outcome ShowAll(Context& context, const std::vector<v1::Event>& events) const {
     std::ostream& out = context.streams.out;
-    if (context.globals.format == Format::kJsonLines) {
-      for (const v1::Event& event : events) out << ToJsonLine(event) << "\n";
-    } else if (context.globals.format == Format::kJson) {
+    if (context.globals.format == Format::kJson) {
       out << "[";
       for (size_t i = 0; i < events.size(); ++i) out << (i == 0 ? "\n " : ",\n ") << ToJsonLine(events[i]);
       out << (events.empty() ? "]\n" : "\n]\n");
-    } else if (context.globals.format == Format::kYaml) {
-      for (size_t i = 0; i < events.size(); ++i) {
-        out << (i == 0 ? "" : "---\n") << "apiVersion: culvert/v1\nkind: Event\n"
-            << manifest::EmitFields(events[i], 0, {true});
-      }
-    } else if (context.globals.format == Format::kName) {
-      for (const v1::Event& event : events) out << "event/" << event.revision() << "\n";
-    } else if (events.empty()) {
-      if (!context.globals.quiet) context.streams.err << "no events\n";
-    } else {
-      EventTable(events, {.now_seconds = NowSeconds()})
-          .Print(out, {.with_headers = !context.globals.no_headers, .color = context.streams.color});
+      return std::nullopt;
     }
+    if (context.globals.format == Format::kJsonLines) {
+      for (const v1::Event& event : events) out << ToJsonLine(event) << "\n";
+      return std::nullopt;
+    }
+    if (events.empty() && show_->IsTable() && !context.globals.quiet) context.streams.err << "no events\n";
+    return show_->All(context, {{Kind::kEvent, std::vector<Resource>(events.begin(), events.end())}});
+  }
+
+  // What came together.
+  Outcome ShowMore(Context& context, const v1::ListEventsResponse& response, std::vector<size_t>& widths, bool with_headers) const {
+    if (!show_->IsTable()) {
+      const bool is_json = context.globals.format == Format::kJson || context.globals.format == Format::kJsonLines;
+      for (const v1::Event& event : response.events()) {
+        if (is_json) {
+          context.streams.out << ToJsonLine(event) << "\n";
+        } else if (Outcome failed = show_->One(context, event)) {
+          return failed;
+        }
+      }
+      return std::nullopt;
+    }
+    const TableOptions options = TableOptionsOf(context, false);
+    Table table = show_->Headings(Kind::kEvent, options);
+    for (const v1::Event& event : response.events()) show_->Add(event, options, table);
+    Table::Options print = PrintOptionsOf(context);
+    print.with_headers = with_headers;
+    print.widths = &widths;
+    table.Print(context.streams.out, print);
+    return std::nullopt;
   }
 
   // Where the lines stand in a table; beside data that a program reads, among the messages.
-  static void SayMissed(Context& context, uint64_t missed) {
-    const bool is_table = context.globals.format == Format::kTable || context.globals.format == Format::kWide;
-    (is_table ? context.streams.out : context.streams.err) << "-- " << missed << " events missed --" << std::endl;
+  void SayMissed(Context& context, uint64_t missed) const {
+    (show_->IsTable() ? context.streams.out : context.streams.err) << "-- " << missed << " events missed --" << std::endl;
   }
 
   Outcome Follow(Context& context) const {
@@ -121,31 +139,28 @@ class Events : public Command {
     std::vector<size_t> widths;
     uint64_t missed = 0;
     bool with_headers = !context.globals.no_headers;
+    Outcome unshown;
     while (context.streams.out && reader->Read(&response)) {
       if (response.missed() > missed) SayMissed(context, response.missed() - missed);
       missed = response.missed();  // of the whole stream so far
       if (response.events().empty()) continue;
-      if (context.globals.format == Format::kJson || context.globals.format == Format::kJsonLines) {
-        for (const v1::Event& event : response.events()) context.streams.out << ToJsonLine(event) << "\n";
-      } else {
-        const std::vector<v1::Event> events(response.events().begin(), response.events().end());
-        EventTable(events, {.now_seconds = NowSeconds()})
-            .Print(context.streams.out,
-                   {.with_headers = with_headers, .color = context.streams.color, .widths = &widths});
-        with_headers = false;
-      }
+      unshown = ShowMore(context, response, widths, with_headers);
+      if (unshown) break;
+      with_headers = false;
       context.streams.out << std::flush;
     }
     const bool unwritable = !context.streams.out;
-    if (unwritable) call.TryCancel();
+    if (unwritable || unshown) call.TryCancel();
     const grpc::Status status = reader->Finish();
     if (interrupt.interrupted()) return Failure{ExitCode::kInterrupted, {}, "", ""};
     if (unwritable) return std::nullopt;  // main says so
+    if (unshown) return unshown;
     return status.ok() ? Fail(ExitCode::kUnreachable, "culvertd ended the stream")
                        : Outcome(context.client.Explain(status));
   }
 
   v1::ListEventsRequest request_;
+  std::unique_ptr<Show> show_;
 };
 
 }  // namespace
@@ -156,6 +171,7 @@ Verb AddEvents(CLI::App& root) {
                           "culvertctl events\n"
                           "culvertctl events --for dl/site-b --since 1h --types Warning\n"
                           "culvertctl events --last 20 --follow\n"
+                          "culvertctl events --filter 'reason=DialFailed AND count>3'\n"
                           "culvertctl events -o json");
   app->add_option("--for", command->subject, "only about this: KIND/NAME, or daemon");
   app->add_option("--since", command->since_text, "only what was seen this lately, e.g. 10m, 1h");

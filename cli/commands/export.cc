@@ -2,8 +2,7 @@
 #include <utility>
 
 #include "cli/command.h"
-#include "cli/escape.h"
-#include "cli/json.h"
+#include "cli/show.h"
 #include "culvert/v1/config.grpc.pb.h"
 #include "proto/manifest/manifest.h"
 
@@ -14,10 +13,13 @@ class Export : public Command {
  public:
   std::string manager;
 
-  [[nodiscard]] Takes takes() const override { return {.formats = {Format::kTable, Format::kYaml, Format::kJson, Format::kName}}; }
-  Outcome Validate(const Globals&) override {
+  [[nodiscard]] Takes takes() const override { 
+    return {.formats = {Format::kTable, Format::kYaml, Format::kJson, Format::kJsonLines, Format::kName, Format::kJsonPath,
+                        Format::kJmesPath, Format::kCustomColumns}};
+  }
+  Outcome Validate(const Globals& globals) override {
     if (!manager.empty() && manager != "file" && manager != "api") return Usage("--manager: file or api");
-    return std::nullopt;
+    return Show::Make(globals, {Kind::kListener, Kind::kDialer, Kind::kForward}, false, show_);
   }
 
   Outcome Run(Context& context) override {
@@ -27,17 +29,15 @@ class Export : public Command {
     if (Outcome failed = context.client.Call<v1::ConfigService>(&v1::ConfigService::Stub::Export, request, &response))
       return failed;
     const std::vector<v1::Object> objects(response.objects().begin(), response.objects().end());
-    if (context.globals.format == Format::kJson) {
-      std::vector<std::string> items;
-      for (const v1::Object& object : objects) items.push_back(ObjectToJson(object));
-      context.streams.out << ListToJson(items);
-    } else if (context.globals.format == Format::kName) {
-      for (const v1::Object& object : objects) context.streams.out << Visible(manifest::DisplayName(object)) << "\n";
-    } else {
+    if (context.globals.format == Format::kTable || context.globals.format == Format::kYaml) {
       context.streams.out << manifest::ToYaml(objects);
+      return std::nullopt;
     }
-    return std::nullopt;
+    return show_->All(context, {{Kind::kListener, std::vector<Resource>(objects.begin(), objects.end())}});
   }
+
+ private:
+  std::unique_ptr<Show> show_;
 };
 
 }  // namespace

@@ -1,16 +1,15 @@
-// culvertctl get: what is declared and what is observed, as tables, files, JSON or names.
+// culvertctl get: what is declared and what is observed, as tables, files, JSON, names, or what an expression finds.
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-
 #include "cli/command.h"
-#include "cli/escape.h"
-#include "cli/json.h"
-#include "cli/tables.h"
-#include "proto/manifest/emitter.h"
-#include "proto/manifest/manifest.h"
+#include "cli/fetch.h"
+#include "cli/selector.h"
+#include "cli/show.h"
+#include "cli/watch_view.h"
 
 namespace culvert::cli {
 namespace {
@@ -18,207 +17,112 @@ namespace {
 class Get : public Command {
  public:
   std::vector<std::string> words;
+  std::string sort;
+  bool closed = false;
+  bool show_filter = false;
+  bool watch = false;
+  bool output_events = false;
+  bool no_reconnect = false;
 
-  [[nodiscard]] Takes takes() const override { return {.formats = {Format::kTable, Format::kWide, Format::kJson, Format::kYaml, Format::kName}}; }
-  Outcome Validate(const Globals&) override {
+  [[nodiscard]] Takes takes() const override { return {.formats = ResourceFormats(), .filter = true, .selector = true}; }
+
+  Outcome Validate(const Globals& globals) override {
     auto parsed = ParseReferences(words);
     if (!parsed.ok()) return Usage(std::string(parsed.status().message()), "culvertctl get --help");
     references_ = *std::move(parsed);
-    return std::nullopt;
+    for (const Reference& reference : references_) {
+      if (std::find(kinds_.begin(), kinds_.end(), reference.kind) == kinds_.end()) kinds_.push_back(reference.kind);
+    }
+    if (Outcome failed = ReadQuery(globals)) return failed;
+    // What is watched comes one by one.
+    const bool is_one = watch || (references_.size() == 1 && IsNamed());
+    return Show::Make(globals, kinds_, is_one, show_);
   }
 
   Outcome Run(Context& context) override {
+    if (show_filter && !context.globals.quiet) context.streams.err << "filter: " << query_.filter << "\n";
+    if (watch) {
+      return WatchResources(
+          context,
+          {.references = references_, .filter = query_.filter, .output_events = output_events, .reconnect = !no_reconnect},
+          *show_);
+    }
+    Fetcher fetcher(context.client, query_);
     Outcome first_failure;
+    bool is_any_there = false;
     for (const Reference& reference : references_) {
-      Outcome failed = Fetch(context, reference);
+      Outcome failed = fetcher.Fetch(reference, orders_[reference.kind]);
+      is_any_there = is_any_there || !failed;
       if (!failed) continue;
       // Objects that are missing do not hide those that are there; anything else ends it.
       if (failed->code != ExitCode::kNotFound) return failed;
       if (first_failure) Print(*first_failure, context.globals.verbose, context.streams);
       first_failure = std::move(failed);
     }
-    Show(context);
+    if (!is_any_there) return first_failure;
+    if (show_->IsTable()) SayWhatIsEmpty(context, fetcher.groups());
+    if (Outcome failed = show_->All(context, fetcher.groups())) return failed;
+    SayMissed(context, fetcher.missed_events());
     return first_failure;
   }
 
  private:
-  // What was fetched, together by kind, kinds in the order they were asked for.
-  struct Group {
-    Kind kind;
-    std::vector<v1::Object> objects;
-    std::vector<v1::Session> sessions;
-    std::vector<v1::Stream> streams;
-    std::vector<v1::UdpFlow> flows;
-    std::vector<v1::Event> events;
-  };
+  [[nodiscard]] bool IsNamed() const { return !references_[0].name.empty(); }
 
-  Group& GroupOf(Kind kind) {
-    for (Group& group : groups_) {
-      if (group.kind == kind) return group;
+  Outcome ReadQuery(const Globals& globals) {
+    const absl::StatusOr<std::string> labels = FilterOfSelector(globals.selector);
+    if (!labels.ok()) return Usage("-l: " + std::string(labels.status().message()), "as in -l tier=edge,site!=a");
+    query_.filter = Both(globals.filter, *labels);
+    query_.include_closed = closed;
+    const char* flag = !globals.filter.empty()     ? "--filter"
+                       : !globals.selector.empty() ? "-l"
+                       : !sort.empty()             ? "--sort"
+                       : closed                    ? "--closed"
+                                                   : "";
+    if (*flag != '\0' && IsNamed()) {
+      return Usage(absl::StrFormat("%s goes with kinds, not with names", flag),
+                   absl::StrFormat("culvertctl get %s %s ...", Plural(kinds_[0]), flag));
     }
-    return groups_.emplace_back(Group{kind, {}, {}, {}, {}, {}});
-  }
-
-  Outcome Fetch(Context& context, const Reference& reference) {
-    Group& group = GroupOf(reference.kind);
-    if (reference.kind == Kind::kSession) {
-      if (reference.name.empty()) return ListSessions(context.client, group.sessions);
-      v1::Session session;
-      if (Outcome failed = GetSession(context.client, reference.name, session)) return failed;
-      group.sessions.push_back(std::move(session));
-      return std::nullopt;
+    for (const Kind kind : kinds_) {
+      if (!globals.selector.empty() && !IsDeclared(kind)) {
+        return Usage(absl::StrFormat("-l: %s have no labels", Plural(kind)), "--filter 'FIELD=VALUE' finds them by what they have");
+      }
+      if (sort.empty()) continue;
+      if (kind == Kind::kEvent) return Usage("--sort: events come oldest first, always");
+      absl::StatusOr<std::string> order = OrderOfKeys(kind, sort);
+      if (!order.ok()) {
+        return Usage("--sort: " + std::string(order.status().message()), "as in --sort -tx or --sort spec.transport,name");
+      }
+      orders_[kind] = *std::move(order);
     }
-    if (reference.kind == Kind::kStream) return Pick(context, reference, all_streams_, ListStreams, group.streams);
-    if (reference.kind == Kind::kUdpFlow) return Pick(context, reference, all_flows_, ListUdpFlows, group.flows);
-    if (reference.kind == Kind::kEvent) {
-      const auto list = [this](Client& client, std::vector<v1::Event>& out) {
-        return ListEvents(client, {}, out, missed_events_);
-      };
-      return Pick(context, reference, all_events_, list, group.events);
+    if (watch && !sort.empty()) return Usage("--sort: -w shows what it sees in the order of names", "culvertctl top sorts");
+    if (watch && closed) return Usage("--closed: -w shows what is open", "culvertctl get sessions --closed");
+    if (!watch && (output_events || no_reconnect)) {
+      return Usage(output_events ? "--output-events goes with -w" : "--no-reconnect goes with -w", "culvertctl get --help");
     }
-    if (reference.name.empty()) return ListObjects(context.client, reference.kind, group.objects);
-    v1::Object object;
-    if (Outcome failed = GetObject(context.client, reference, object)) return failed;
-    group.objects.push_back(std::move(object));
+    if (closed && kinds_ != std::vector<Kind>{Kind::kSession}) return Usage("--closed goes with sessions", "culvertctl get sessions --closed");
+    if (show_filter && query_.filter.empty()) return Usage("--show-filter: neither --filter nor -l says which", "culvertctl get --help");
     return std::nullopt;
   }
 
-  static bool Is(const v1::Event& event, const Reference& reference) {
-    return absl::StrCat(event.revision()) == reference.name;
-  }
-  template <typename Observed>
-  static bool Is(const Observed& one, const Reference& reference) {
-    return one.name() == ResourceName(reference);
-  }
-
-  // What the daemon only lists: all of it, or the one that is meant. It is asked once, however many are.
-  template <typename Observed, typename List>
-  static Outcome Pick(Context& context, const Reference& reference, std::optional<std::vector<Observed>>& all,
-                      List&& list, std::vector<Observed>& out) {
-    if (!all) {
-      std::vector<Observed> listed;
-      if (Outcome failed = list(context.client, listed)) return failed;
-      all = std::move(listed);
-    }
-    if (reference.name.empty()) {
-      out.insert(out.end(), all->begin(), all->end());
-      return std::nullopt;
-    }
-    const auto found = std::find_if(all->begin(), all->end(), [&](const Observed& one) { return Is(one, reference); });
-    if (found == all->end()) {
-      return Fail(ExitCode::kNotFound,
-                  absl::StrFormat("%s does not exist (RESOURCE_NOT_FOUND)", Visible(ToString(reference))));
-    }
-    out.push_back(*found);
-    return std::nullopt;
-  }
-
-  // What was observed, message by message, with the name that people know it by.
-  template <typename Visit>
-  static void ForEachObserved(const Group& group, Visit&& visit) {
-    for (const v1::Session& one : group.sessions) visit(one, SessionId(one));
-    for (const v1::Stream& one : group.streams) visit(one, StreamId(one));
-    for (const v1::UdpFlow& one : group.flows) visit(one, UdpFlowId(one));
-    for (const v1::Event& one : group.events) visit(one, absl::StrCat(one.revision()));
-  }
-
-  void Show(Context& context) {
-    switch (context.globals.format) {
-      case Format::kName:
-        return ShowNames(context);
-      case Format::kJson:
-        return ShowJson(context);
-      case Format::kYaml:
-        return ShowYaml(context);
-      case Format::kTable:
-      case Format::kWide:
-        return ShowTables(context);
-      default:
-        break;
+  void SayWhatIsEmpty(Context& context, const std::vector<Group>& groups) const {
+    if (IsNamed() || context.globals.quiet) return;
+    for (const Group& group : groups) {
+      if (group.items.empty()) context.streams.err << "no " << Plural(group.kind) << (query_.filter.empty() ? "" : " match") << "\n";
     }
   }
 
-  void ShowNames(Context& context) const {
-    for (const Group& group : groups_) {
-      for (const v1::Object& object : group.objects)
-        context.streams.out << Visible(manifest::DisplayName(object)) << "\n";
-      ForEachObserved(group, [&](const google::protobuf::Message&, const std::string& name) {
-        context.streams.out << ToString({group.kind, name}) << "\n";
-      });
-    }
-  }
-
-  void ShowJson(Context& context) const {
-    std::vector<std::string> items;
-    for (const Group& group : groups_) {
-      for (const v1::Object& object : group.objects) items.push_back(ObjectToJson(object));
-      ForEachObserved(group, [&](const google::protobuf::Message& message, const std::string&) {
-        items.push_back(ObservedToJson(message));
-      });
-    }
-    // One thing that was named is itself; everything else is a list, however many it holds.
-    const bool is_one = references_.size() == 1 && !references_[0].name.empty() && items.size() == 1;
-    if (is_one) {
-      context.streams.out << items[0];
-    } else if (!items.empty() || references_[0].name.empty()) {
-      context.streams.out << ListToJson(items);
-    }
-  }
-
-  void ShowYaml(Context& context) const {
-    bool first = true;
-    for (const Group& group : groups_) {
-      for (const v1::Object& object : group.objects) {
-        context.streams.out << (std::exchange(first, false) ? "" : "---\n") << manifest::ToYaml(object, true);
-      }
-      ForEachObserved(group, [&](const google::protobuf::Message& message, const std::string&) {
-        context.streams.out << (std::exchange(first, false) ? "" : "---\n")
-                            << "apiVersion: culvert/v1\nkind: " << message.GetDescriptor()->name() << "\n"
-                            << manifest::EmitFields(message, 0, {true});
-      });
-    }
-  }
-
-  void ShowTables(Context& context) const {
-    TableOptions options;
-    options.wide = context.globals.format == Format::kWide;
-    options.with_kind = groups_.size() > 1;
-    options.now_seconds = NowSeconds();
-    bool first = true;
-    for (const Group& group : groups_) {
-      const Table table = TableOf(group, options);
-      if (table.empty()) {
-        const bool listed = references_[0].name.empty();
-        if (listed && !context.globals.quiet) context.streams.err << "no " << Plural(group.kind) << "\n";
-        continue;
-      }
-      if (!std::exchange(first, false)) context.streams.out << "\n";
-      table.Print(context.streams.out, {!context.globals.no_headers, context.streams.color});
-    }
-    if (missed_events_ > 0) context.streams.out << "-- " << missed_events_ << " events missed --\n";
-  }
-
-  static Table TableOf(const Group& group, const TableOptions& options) {
-    switch (group.kind) {
-      case Kind::kSession:
-        return SessionTable(group.sessions, options);
-      case Kind::kStream:
-        return StreamTable(group.streams, options);
-      case Kind::kUdpFlow:
-        return UdpFlowTable(group.flows, options);
-      case Kind::kEvent:
-        return EventTable(group.events, options);
-      default:
-        return ObjectTable(group.kind, group.objects, options);
-    }
+  void SayMissed(Context& context, uint64_t missed) const {
+    if (missed == 0) return;
+    // Where the lines stand in a table; beside data that a program reads, among the messages.
+    (show_->IsTable() ? context.streams.out : context.streams.err) << "-- " << missed << " events missed --\n";
   }
 
   std::vector<Reference> references_;
-  std::vector<Group> groups_;
-  std::optional<std::vector<v1::Stream>> all_streams_;
-  std::optional<std::vector<v1::UdpFlow>> all_flows_;
-  std::optional<std::vector<v1::Event>> all_events_;
-  uint64_t missed_events_ = 0;
+  std::vector<Kind> kinds_;  // each once
+  Query query_;
+  std::map<Kind, std::string> orders_;
+  std::unique_ptr<Show> show_;
 };
 
 }  // namespace
@@ -232,12 +136,19 @@ Verb AddGet(CLI::App& root) {
                           "culvertctl get listeners\n"
                           "culvertctl get all -o yaml\n"
                           "culvertctl get dl/site-b fwd/pg\n"
-                          "culvertctl get listener local-pg -o json\n"
-                          "culvertctl get sessions -o wide --no-headers\n"
-                          "culvertctl get streams\n"
-                          "culvertctl get str/k3f9q2/4 -o yaml\n"
-                          "culvertctl get udpflows -o wide");
+                          "culvertctl get sessions --filter 'state=ACTIVE AND rtt>80ms' --sort -tx -o wide\n"
+                          "culvertctl get listeners -l tier=edge,site!=a\n"
+                          "culvertctl get lsn quic-in -o jsonpath='{.status.boundAddresses[0]}'\n"
+                          "culvertctl get fwd -o custom-columns=NAME:.metadata.name,VIA:.spec.dialer\n"
+                          "culvertctl get dl,ses -w\n"
+                          "culvertctl get str/k3f9q2/4 -o yaml");
   app->add_option("what", command->words, "KIND, KIND NAME..., KIND/NAME..., or all");
+  app->add_option("--sort", command->sort, "by these columns or fields, with - in front the largest first: -tx,name");
+  app->add_flag("--closed", command->closed, "also sessions that have ended");
+  app->add_flag("-w,--watch", command->watch, "go on with what changes, until interrupted");
+  app->add_flag("--output-events", command->output_events, "with -w: ADDED, MODIFIED or DELETED in front of each");
+  app->add_flag("--no-reconnect", command->no_reconnect, "with -w: end when culvertd does");
+  app->add_flag("--show-filter", command->show_filter, "say which filter is sent");
   return {app, std::move(command)};
 }
 

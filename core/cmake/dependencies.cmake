@@ -1,6 +1,7 @@
 # Everything that is not ours. Libraries come from Debian's packages; BoringSSL and ngtcp2 are built from the files
 # deploy/setup fetched. The targets to link: absl::*, SQLite::SQLite3, BoringSSL::crypto, BoringSSL::ssl, Ngtcp2::ngtcp2, and with the control plane protobuf::libprotobuf,
-# gRPC::grpc++, gRPC::grpc++_reflection, yaml-cpp, CLI11::CLI11, spdlog::spdlog, fmt::fmt, re2::re2.
+# gRPC::grpc++, gRPC::grpc++_reflection, yaml-cpp, CLI11::CLI11, spdlog::spdlog, fmt::fmt, re2::re2, Utf8proc::utf8proc,
+# Jsoncons::jsoncons.
 include_guard(GLOBAL)
 
 # One folder for downloads and for what is unpacked from them, shared by all build trees of a user.
@@ -28,6 +29,13 @@ if(CULVERT_CONTROL_PLANE)
   find_package(CLI11 CONFIG REQUIRED)
   find_package(fmt CONFIG REQUIRED)
   find_package(spdlog CONFIG REQUIRED)
+  include(jsoncons)
+  # Debian's package has no CMake file.
+  find_path(UTF8PROC_INCLUDE utf8proc.h REQUIRED)
+  find_library(UTF8PROC_LIBRARY utf8proc REQUIRED)
+  add_library(Utf8proc::utf8proc UNKNOWN IMPORTED)
+  set_target_properties(Utf8proc::utf8proc PROPERTIES
+    IMPORTED_LOCATION "${UTF8PROC_LIBRARY}" INTERFACE_INCLUDE_DIRECTORIES "${UTF8PROC_INCLUDE}")
 endif()
 
 if(CULVERT_TESTS)

@@ -134,7 +134,9 @@ std::string EmitText(std::string_view text) {
       out += "\\t";
     } else if (IsUnsafeToPrint(point.value) || point.value == 0xfffd) {
       const auto number = static_cast<uint32_t>(point.value);
-      out += number > 0xff ? absl::StrFormat("\\u%04x", number) : absl::StrFormat("\\x%02x", number);
+      out += number > 0xffff ? absl::StrFormat("\\U%08x", number)
+             : number > 0xff ? absl::StrFormat("\\u%04x", number)
+                             : absl::StrFormat("\\x%02x", number);
     } else {
       out.append(raw);
     }

@@ -30,7 +30,8 @@ CodePoint DecodeUtf8(std::string_view text) {
 bool IsUnsafeToPrint(char32_t value) {
   return value < 0x20 || (value >= 0x7f && value <= 0x9f) || value == 0xad || value == 0x61c || value == 0x180e ||
          (value >= 0x200b && value <= 0x200f) || (value >= 0x2028 && value <= 0x202e) ||
-         (value >= 0x2060 && value <= 0x206f) || value == 0xfeff || (value >= 0xfff9 && value <= 0xfffb);
+         (value >= 0x2060 && value <= 0x206f) || value == 0xfeff || (value >= 0xfff9 && value <= 0xfffb) ||
+         (value >= 0xe0000 && value <= 0xe007f);
 }
 
 }  // namespace culvert::manifest

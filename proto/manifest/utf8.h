@@ -15,8 +15,8 @@ struct CodePoint {
 // The first code point of `text`. Overlong forms, surrogates and values above U+10FFFF are malformed (RFC 3629 §3).
 CodePoint DecodeUtf8(std::string_view text);
 
-// Controls (C0, DEL, C1), line and paragraph separators, bidirectional controls, zero-width marks: what can forge a
-// line, move the cursor or show one name as another.
+// Controls (C0, DEL, C1), line and paragraph separators, bidirectional controls, zero-width marks, invisible tags: what can
+// forge a line, move the cursor or show one name as another.
 bool IsUnsafeToPrint(char32_t value);
 
 }  // namespace culvert::manifest

@@ -33,12 +33,12 @@ class EditTest : public testing::Test {
     dialer.mutable_status()->set_state(v1::STATE_ACTIVE);
     temp_ = daemon_.folder() + "/temp";
     std::filesystem::create_directory(temp_);
-    daemon_.environment["TMPDIR"] = temp_;
+    daemon_.variables["TMPDIR"] = temp_;
   }
   // A script of sh, with the file as $1. Copies what it sees to seen.1, seen.2, ... first.
   void SetEditor(const std::string& script) {
     const std::string count = daemon_.folder() + "/count", seen = daemon_.folder() + "/seen";
-    daemon_.environment["EDITOR"] =
+    daemon_.variables["EDITOR"] =
         "sh " + daemon_.Write("editor", "n=$(cat " + count + " 2>/dev/null || echo 0); n=$((n+1)); echo $n > " + count + "; cp \"$1\" " +
                                             seen + ".$n\nstat -c '%a' \"$1\" \"$(dirname \"$1\")\" > " + seen + ".modes\n" + script + "\n");
   }
@@ -176,9 +176,9 @@ TEST_F(EditTest, SaysWhenTheEditorFails) {
   const Answer answer = daemon_.Run({"edit", "dl/edge"});
   EXPECT_EQ(answer.code, 8);
   EXPECT_THAT(answer.err, HasSubstr("failed with code 3\n"));
-  daemon_.environment["EDITOR"] = "/nonexistent/editor";
+  daemon_.variables["EDITOR"] = "/nonexistent/editor";
   EXPECT_THAT(daemon_.Run({"edit", "dl/edge"}).err, HasSubstr("error: the editor \"/nonexistent/editor\" failed with code 127\n"));
-  daemon_.environment["VISUAL"] = "true";  // goes before EDITOR
+  daemon_.variables["VISUAL"] = "true";  // goes before EDITOR
   EXPECT_EQ(daemon_.Run({"edit", "dl/edge"}).err, "edit cancelled\n");
 }
 
@@ -188,7 +188,7 @@ TEST_F(EditTest, SaysWhatIsWrong) {
       {{"edit"}, 2}, {{"edit", "dl"}, 2}, {{"edit", "dl/a", "dl/b"}, 2}, {{"edit", "ses/a"}, 2}, {{"edit", "dl/nope"}, 3}};
   for (const auto& [words, code] : rows) EXPECT_EQ(daemon_.Run(words).code, code) << words.back();
   EXPECT_FALSE(std::filesystem::exists(daemon_.folder() + "/opened"));
-  daemon_.environment["TMPDIR"] = "/nonexistent";
+  daemon_.variables["TMPDIR"] = "/nonexistent";
   EXPECT_EQ(daemon_.Run({"edit", "dl/edge"}).code, 8);
 }
 

@@ -117,6 +117,20 @@ TEST(Events, FollowedAreJsonLines) {
   EXPECT_EQ(answer.err, "-- 4 events missed --\nerror: culvertd is stopping (DAEMON_STOPPING)\n");
 }
 
+TEST(Events, AreFilteredAndFoundByExpressions) {
+  FakeDaemon daemon;
+  daemon.events = {Message({MakeEvent(1, "A", "x"), MakeEvent(2, "B", "y")})};
+  EXPECT_EQ(daemon.Run({"events", "--filter", "count>3", "-o", "jsonpath={.items[*].reason}"}).out, "A B\n");
+  EXPECT_EQ(daemon.last_events.filter(), "count>3");
+  EXPECT_EQ(daemon.Run({"events", "-o", "custom-columns=WHY:.reason,N:.count"}).out, "WHY  N\nA    1\nB    2\n");
+  EXPECT_EQ(daemon.Run({"events", "-f", "-o", "jsonpath={.reason} {.count}"}).out, "A 1\nB 2\n");
+  EXPECT_EQ(daemon.Run({"events", "-f", "-o", "custom-columns=WHY:.reason"}).out, "WHY\nA\nB\n");
+  EXPECT_EQ(daemon.Run({"events", "-o", "jmespath=items[1].message"}).out, "y\n");
+  const Answer misspelt = daemon.Run({"events", "-f", "-o", "jsonpath={.reson}"});
+  EXPECT_EQ(misspelt.err.find("error: -o jsonpath: character 3: Event has no field \"reson\" (did you mean reason?)\n"), 0u) << misspelt.err;
+  EXPECT_EQ(misspelt.code, 2);
+}
+
 TEST(Events, MissedOnesAreSaidAtTheEndOfATable) {
   FakeDaemon daemon;
   daemon.events = {Message({MakeEvent(1, "A", "x")}, 2), Message({}, 5)};
@@ -151,7 +165,7 @@ TEST(Events, SayWhatIsWrong) {
        "error: --types: \"Warnin\" is not one of Normal, Warning (did you mean Warning?)\n"},
       {{"events", "--types", "Normal,"}, "error: --types: \"\" is not one of Normal, Warning\n"},
       {{"events", "--last", "0"}, "error: --last: at least 1\n"},
-      {{"events", "-f", "-o", "yaml"}, "error: -o yaml: --follow prints a table or JSON lines\n"},
+      {{"events", "-f", "-o", "yaml"}, "error: -o yaml: --follow prints a table, JSON lines or what an expression finds\n"},
       {{"events", "dl/edge"}, "error: unexpected argument \"dl/edge\"\n"},
       {{"events", "--folow"}, "error: unknown flag --folow (did you mean --follow?)\n"},
   };

@@ -61,12 +61,8 @@ Answer FakeDaemon::Run(std::vector<std::string> arguments, const std::string& in
   std::ostringstream out, err;
   std::istringstream in(input);
   Streams io{out, err, in, terminal, out_is_terminal};
-  Environment surroundings;
-  surroundings.get = [this](const std::string& name) -> std::optional<std::string> {
-    const auto found = environment.find(name);
-    return found == environment.end() ? std::nullopt : std::optional(found->second);
-  };
-  const ExitCode code = RunCulvertctl(std::move(arguments), io, surroundings);
+  arrange(io);
+  const ExitCode code = RunCulvertctl(std::move(arguments), io, Surroundings());
   return {static_cast<int>(code), out.str(), err.str()};
 }
 
@@ -76,8 +72,18 @@ Answer FakeDaemon::RunOn(int input, std::ostream& out, std::vector<std::string> 
   std::istringstream in;
   Streams io{out, err, in, terminal, false};
   io.in_descriptor = input;
-  const ExitCode code = RunCulvertctl(std::move(arguments), io, Environment{});
+  arrange(io);
+  const ExitCode code = RunCulvertctl(std::move(arguments), io, Surroundings());
   return {static_cast<int>(code), "", err.str()};
+}
+
+Environment FakeDaemon::Surroundings() const {
+  Environment surroundings = environment;
+  surroundings.get = [this](const std::string& name) {
+    const auto found = variables.find(name);
+    return found == variables.end() ? environment.get(name) : std::optional(found->second);
+  };
+  return surroundings;
 }
 
 std::string FakeDaemon::Write(const std::string& name, const std::string& text) {
@@ -100,15 +106,6 @@ const Object* Find(const std::vector<Object>& objects, const std::string& name) 
   return nullptr;
 }
 
-// Two objects a page, whatever was asked for, so that paging is always exercised.
-template <typename Object, typename Request, typename Response, typename Add>
-grpc::Status List(const std::vector<Object>& objects, const Request& request, Response* response, Add&& add) {
-  size_t at = request.page_token().empty() ? 0 : std::stoul(request.page_token());
-  for (int i = 0; i < 2 && at < objects.size(); ++i, ++at) add(objects[at]);
-  if (at < objects.size()) response->set_next_page_token(std::to_string(at));
-  return grpc::Status::OK;
-}
-
 }  // namespace
 
 grpc::Status FakeDaemon::ListListeners(Ctx*, const v1::ListListenersRequest* request,
@@ -128,6 +125,7 @@ grpc::Status FakeDaemon::ListForwards(Ctx*, const v1::ListForwardsRequest* reque
 grpc::Status FakeDaemon::ListSessions(Ctx*, const v1::ListSessionsRequest* request,
                                       v1::ListSessionsResponse* response) {
   last_filter = request->filter();
+  last_session_list = *request;
   return List(sessions, *request, response, [&](const auto& one) { *response->add_sessions() = one; });
 }
 
@@ -234,7 +232,7 @@ grpc::Status FakeDaemon::UpdateForward(Ctx*, const v1::UpdateForwardRequest* req
   return Update(forwards, *request, request->forward(), response->mutable_forward(), response);
 }
 
-grpc::Status FakeDaemon::Watch(Ctx*, const v1::WatchRequest* request, grpc::ServerWriter<v1::WatchResponse>* writer) {
+grpc::Status FakeDaemon::Watch(Ctx*, const v1::WatchRequest* request, WatchWriter* writer) {
   last_watch_request = *request;
   ++watches;
   for (const v1::WatchResponse& message : watched) writer->Write(message);
@@ -290,7 +288,11 @@ grpc::Status FakeDaemon::CloseSession(Ctx*, const v1::CloseSessionRequest* reque
 
 grpc::Status FakeDaemon::ListStreams(Ctx*, const v1::ListStreamsRequest* request, v1::ListStreamsResponse* response) {
   last_filter = request->filter();
-  if (request->page_token().empty()) ++stream_lists;
+  if (request->page_token().empty()) {
+    ++stream_lists;
+    const grpc::Status status = on_list_streams ? on_list_streams(stream_lists) : grpc::Status::OK;
+    if (!status.ok()) return status;
+  }
   return List(streams, *request, response, [&](const auto& one) { *response->add_streams() = one; });
 }
 grpc::Status FakeDaemon::ListUdpFlows(Ctx*, const v1::ListUdpFlowsRequest* request,

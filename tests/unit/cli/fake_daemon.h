@@ -50,6 +50,9 @@ class FakeDaemon : private v1::ListenerService::Service,
   std::string Write(const std::string& name, const std::string& text);
   // The folder itself.
   std::string folder() const { return folder_.string(); }
+  // Of every run from now on: its surroundings, and what is special about its streams (a terminal, a clock).
+  Environment environment;
+  std::function<void(Streams&)> arrange = [](Streams&) {};
   std::string socket() const { return (folder_ / "control.sock").string(); }
 
   // What it holds and has been told.
@@ -71,8 +74,6 @@ class FakeDaemon : private v1::ListenerService::Service,
   using ConnectStream = grpc::ServerReaderWriter<v1::ConnectResponse, v1::ConnectRequest>;
   std::function<grpc::Status(const v1::ConnectRequest::Open&, ConnectStream&)> on_connect;  // behind the first request
   std::function<void(grpc::ServerWriter<v1::ListEventsResponse>&)> on_follow;               // behind the events
-  // Behind the messages of `watched`; without it the stream ends as a stopping daemon's does.
-  std::function<grpc::Status(const v1::WatchRequest&, grpc::ServerWriter<v1::WatchResponse>&)> on_watch;
   // Before a create or update is looked at: what others do meanwhile, or an answer of its own.
   std::function<grpc::Status(const v1::Object&)> on_change;
   std::vector<v1::Warning> warnings;  // of every create and update
@@ -85,8 +86,12 @@ class FakeDaemon : private v1::ListenerService::Service,
   std::string last_filter;              // of the last list
   v1::WatchRequest last_watch_request;
   int watches = 0;
-  std::map<std::string, std::string> environment;  // of Run
+  std::map<std::string, std::string> variables;    // of every run, before those of `environment`
   bool out_is_terminal = false;                    // of Run
+  std::function<grpc::Status(int lists)> on_list_streams;  // before streams are listed from the beginning, for the so-manieth time
+  using WatchWriter = grpc::ServerWriter<v1::WatchResponse>;
+  // Behind the messages of `watched`; without it the stream ends as a stopping daemon's does.
+  std::function<grpc::Status(const v1::WatchRequest&, WatchWriter&)> on_watch;
   v1::ApplyRequest last_apply;
   int applies = 0;
   v1::ProbeDialerRequest last_probe;
@@ -98,12 +103,25 @@ class FakeDaemon : private v1::ListenerService::Service,
   v1::WatchStatsRequest last_watch;
   v1::TapRequest last_tap;
   v1::TailLogsRequest last_logs;
+  v1::ListListenersRequest last_list;        // of any kind: page, filter and order
+  v1::ListSessionsRequest last_session_list;
   int stream_lists = 0;  // how often streams were listed from the beginning
   std::vector<std::string> deleted;  // "forward/pg", in order
   google::protobuf::Duration drain_timeout;  // that the last one asked for
 
  private:
   using Ctx = grpc::ServerContext;
+  Environment Surroundings() const;
+  // Two objects a page, whatever was asked for, so that paging is always exercised.
+  template <typename Object, typename Request, typename Response, typename Add>
+  grpc::Status List(const std::vector<Object>& objects, const Request& request, Response* response, Add&& add) {
+    last_list.set_filter(request.filter());
+    last_list.set_order_by(request.order_by());
+    size_t at = request.page_token().empty() ? 0 : std::stoul(request.page_token());
+    for (int i = 0; i < 2 && at < objects.size(); ++i, ++at) add(objects[at]);
+    if (at < objects.size()) response->set_next_page_token(std::to_string(at));
+    return grpc::Status::OK;
+  }
   grpc::Status ListListeners(Ctx*, const v1::ListListenersRequest*, v1::ListListenersResponse*) override;
   grpc::Status GetListener(Ctx*, const v1::GetListenerRequest*, v1::GetListenerResponse*) override;
   grpc::Status CreateListener(Ctx*, const v1::CreateListenerRequest*, v1::CreateListenerResponse*) override;
@@ -129,7 +147,7 @@ class FakeDaemon : private v1::ListenerService::Service,
   grpc::Status CloseUdpFlow(Ctx*, const v1::CloseUdpFlowRequest*, v1::CloseUdpFlowResponse*) override;
   grpc::Status Connect(Ctx*, ConnectStream*) override;
   grpc::Status ListEvents(Ctx*, const v1::ListEventsRequest*, grpc::ServerWriter<v1::ListEventsResponse>*) override;
-  grpc::Status Watch(Ctx*, const v1::WatchRequest*, grpc::ServerWriter<v1::WatchResponse>*) override;
+  grpc::Status Watch(Ctx*, const v1::WatchRequest*, WatchWriter*) override;
   grpc::Status WatchStats(Ctx*, const v1::WatchStatsRequest*, grpc::ServerWriter<v1::WatchStatsResponse>*) override;
   grpc::Status Tap(Ctx*, const v1::TapRequest*, grpc::ServerWriter<v1::TapResponse>*) override;
   grpc::Status TailLogs(Ctx*, const v1::TailLogsRequest*, grpc::ServerWriter<v1::TailLogsResponse>*) override;

@@ -1,4 +1,5 @@
 // Command lines that are wrong, and help: exit codes and first lines are an interface.
+#include <map>
 #include <sstream>
 
 #include "gtest/gtest.h"
@@ -28,7 +29,7 @@ TEST(Usage, SuggestsWhatWasMeant) {
       {{"get", "lsn", "--outptu", "json"}, "error: unknown flag --outptu (did you mean --output?)"},
       {{"apply", "--dryrun", "-f", "x"}, "error: unknown flag --dryrun (did you mean --dry-run?)"},
       {{"get", "lsn", "-o", "yml"}, "error: -o yml: unknown format (did you mean yaml?)"},
-      {{"get", "lsn", "--color", "blue"}, "error: --color: one of auto, always, never"},
+      {{"get", "lsn", "--color", "blue"}, "error: --color: \"blue\" is not one of auto, always, never"},
       {{"get", "lsn", "--request-timeout", "10"},
        "error: --request-timeout: \"10\" is not a duration: write a number with a unit, e.g. 50ms, 10s, 2m, 1h"},
       {{"get", "lsn", "--address", "example"}, "error: --address: \"example\" is neither unix:PATH nor HOST:PORT"},
@@ -46,8 +47,8 @@ TEST(Usage, SuggestsWhatWasMeant) {
 
 TEST(Usage, HelpLeadsWithExamples) {
   for (const char* verb :
-       {"apply", "get", "delete", "dial", "connect", "top", "events", "status", "close", "export", "explain", "version",
-        "create", "set", "edit", "label", "annotate", "diff", "wait"}) {
+       {"apply", "get", "describe", "delete", "dial", "connect", "top", "events", "status", "close", "export", "explain", "version",
+        "create", "set", "edit", "label", "annotate", "diff", "wait", "tap", "logs", "why", "check"}) {
     const Answer answer = RunHere({verb, "--help"});
     EXPECT_EQ(answer.code, 0);
     EXPECT_LT(answer.out.find("Examples:\n  culvertctl " + std::string(verb)),
@@ -80,6 +81,39 @@ TEST(Explain, ShowsRulesAndComments) {
   EXPECT_NE(RunHere({"explain", "lsn.spec.kcp.header"}).out.find("WECHAT_VIDEO"), std::string::npos);
   for (const char* kind : {"Forward", "Session", "Stream", "UdpFlow", "Event"}) {
     EXPECT_NE(RunHere({"explain", kind}).out.find("KIND   " + std::string(kind)), std::string::npos) << kind;
+  }
+}
+
+TEST(Color, FollowsTheFlagThenTheSurroundings) {
+  FakeDaemon daemon;
+  daemon.listeners.emplace_back().mutable_status()->set_state(v1::STATE_FAILED);
+  struct Row {
+    std::string flag;
+    std::map<std::string, std::string> variables;
+    bool is_terminal = false;
+    bool color = false;
+  };
+  const Row rows[] = {
+      {"auto", {}, true, true},
+      {"auto", {}, false, false},
+      {"auto", {{"NO_COLOR", "1"}}, true, false},
+      {"auto", {{"NO_COLOR", ""}}, true, true},
+      {"auto", {{"TERM", "dumb"}}, true, false},
+      {"auto", {{"CLICOLOR_FORCE", "1"}}, false, true},
+      {"auto", {{"CLICOLOR_FORCE", "1"}, {"TERM", "dumb"}}, false, true},
+      {"auto", {{"CLICOLOR_FORCE", "0"}}, false, false},
+      {"auto", {{"CLICOLOR_FORCE", "1"}, {"NO_COLOR", "1"}}, true, false},
+      {"always", {{"NO_COLOR", "1"}, {"TERM", "dumb"}}, false, true},
+      {"never", {{"CLICOLOR_FORCE", "1"}}, true, false},
+  };
+  for (const Row& row : rows) {
+    daemon.environment.get = [&row](const std::string& name) -> std::optional<std::string> {
+      const auto found = row.variables.find(name);
+      return found == row.variables.end() ? std::nullopt : std::optional(found->second);
+    };
+    daemon.arrange = [&row](Streams& streams) { streams.out_is_terminal = row.is_terminal; };
+    const std::string out = daemon.Run({"get", "lsn", "--color", row.flag}).out;
+    EXPECT_EQ(out.find('\x1b') != std::string::npos, row.color) << row.flag << " row " << &row - rows;
   }
 }
 

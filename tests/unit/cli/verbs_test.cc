@@ -106,6 +106,8 @@ TEST(Export, PrintsWhatApplyReads) {
   EXPECT_EQ(answer.out.find("apiVersion: culvert/v1\nkind: Listener\nmetadata:\n  name: a\n"), 0u);
   EXPECT_EQ(daemon.Run({"export", "-o", "name"}).out, "listener/a\nforward/f\n");
   EXPECT_EQ(nlohmann::json::parse(daemon.Run({"export", "-o", "json"}).out)["items"].size(), 2u);
+  EXPECT_EQ(daemon.Run({"export", "-o", "jsonpath={.items[*].metadata.name}"}).out, "a f\n");
+  EXPECT_EQ(daemon.Run({"export", "-o", "custom-columns=KIND:.kind,NAME:.metadata.name"}).out, "KIND      NAME\nListener  a\nForward   f\n");
   EXPECT_EQ(daemon.Run({"export", "--manager", "x"}).code, 2);
 }
 

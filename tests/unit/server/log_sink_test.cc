@@ -23,6 +23,9 @@ TEST(LogSinkTest, NothingThatATerminalActsOnGetsThrough) {
   EXPECT_EQ(FormatLogLine(LogFormat::kText, kTime, LogLevel::kInfo, "daemon", hostile, {}), "2023-11-14T22:13:20.123456Z info    daemon: a\\u202eb\\u2028c\u00e9?");
   EXPECT_EQ(FormatLogLine(LogFormat::kJson, kTime, LogLevel::kInfo, "daemon", hostile, {}),
             "{\"ts\":\"2023-11-14T22:13:20.123456Z\",\"level\":\"info\",\"component\":\"daemon\",\"msg\":\"a\\u202eb\\u2028c\u00e9?\"}");
+  // Beyond the first plane JSON has two halves.
+  EXPECT_TRUE(FormatLogLine(LogFormat::kText, kTime, LogLevel::kInfo, "daemon", "\U000e0041", {}).ends_with(" daemon: \\U000e0041"));
+  EXPECT_TRUE(FormatLogLine(LogFormat::kJson, kTime, LogLevel::kInfo, "daemon", "\U000e0041", {}).ends_with("\"msg\":\"\\udb40\\udc41\"}"));
 }
 
 }  // namespace
