@@ -35,7 +35,7 @@ class Client {
 
   // Calls one unary method with the deadline of --request-timeout:
   //   client.Call<v1::ListenerService>(&v1::ListenerService::Stub::GetListener, request, &response)
-  // `longer`: for calls that are asked to take their time.
+  // `longer`: for calls that are asked to take their time; below 0 for what is a part of something.
   template <typename Service, typename Request, typename Response>
   Outcome Call(grpc::Status (Service::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                const Request& request, Response* response, Duration longer = Duration::zero()) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -13,14 +14,14 @@
 
 namespace culvert::cli {
 
-// `open(channel, call)`: the reader. `take(message)`: false ends it well. `has_end`: the stream may end by itself; else its end is a
-// failure, and it has no deadline.
+// `open(channel, call)`: the reader. `take(message)`: false ends it well. `limit`: how long all of it may take, and it may end by itself;
+// nullopt: its end is a failure, and it has no deadline.
 template <typename Response, typename Open, typename Take>
-Outcome FollowStream(Context& context, bool has_end, Open&& open, Take&& take) {
+Outcome FollowStream(Context& context, std::optional<Duration> limit, Open&& open, Take&& take) {
   if (Outcome failed = context.client.Connect()) return failed;
   grpc::ClientContext call;
   // What has no natural end gets a week, which is one all the same.
-  Client::SetDeadline(call, has_end ? context.client.request_timeout() : std::chrono::hours(24 * 7));
+  Client::SetDeadline(call, limit.value_or(std::chrono::hours(24 * 7)));
   const InterruptScope interrupt([&call] { call.TryCancel(); });
   const auto reader = open(context.client.channel(), &call);
   Response message;
@@ -32,7 +33,7 @@ Outcome FollowStream(Context& context, bool has_end, Open&& open, Take&& take) {
   if (interrupt.interrupted()) return Failure{ExitCode::kInterrupted, {}, "", ""};
   if (is_ours) return std::nullopt;  // of an output that is gone main tells
   if (!status.ok()) return context.client.Explain(status);
-  if (!has_end) return Fail(ExitCode::kUnreachable, "culvertd ended the stream");
+  if (!limit) return Fail(ExitCode::kUnreachable, "culvertd ended the stream");
   return std::nullopt;
 }
 

@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "core/base/check.h"
+#include "google/protobuf/duration.pb.h"
+#include "google/protobuf/timestamp.pb.h"
 #include "google/protobuf/util/json_util.h"
 #include "proto/manifest/manifest.h"
 #include "proto/manifest/utf8.h"
@@ -44,12 +48,50 @@ std::string Escaped(std::string json) {
   return out;
 }
 
+// The nearest time or span that can be written, of all in the message.
+void TameTimes(google::protobuf::Message& message) {
+  using google::protobuf::FieldDescriptor;
+  constexpr int64_t kFirstSecond = -62'135'596'800, kLastSecond = 253'402'300'799;  // of the years 1 to 9999
+  constexpr int64_t kLongestSeconds = 315'576'000'000;                              // 10,000 years
+  constexpr int32_t kMostNanos = 999'999'999;
+  if (message.GetDescriptor() == google::protobuf::Timestamp::descriptor()) {
+    auto& time = static_cast<google::protobuf::Timestamp&>(message);
+    time.set_seconds(std::clamp(time.seconds(), kFirstSecond, kLastSecond));
+    time.set_nanos(std::clamp(time.nanos(), 0, kMostNanos));
+    return;
+  }
+  if (message.GetDescriptor() == google::protobuf::Duration::descriptor()) {
+    auto& span = static_cast<google::protobuf::Duration&>(message);
+    span.set_seconds(std::clamp(span.seconds(), -kLongestSeconds, kLongestSeconds));
+    const bool is_negative = span.seconds() < 0;
+    span.set_nanos(std::clamp(span.nanos(), is_negative ? -kMostNanos : 0, is_negative ? 0 : kMostNanos));
+    return;
+  }
+  const google::protobuf::Reflection* reflection = message.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection->ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    if (!field->is_repeated()) {
+      TameTimes(*reflection->MutableMessage(&message, field));
+      continue;
+    }
+    for (int i = 0; i < reflection->FieldSize(message, field); ++i) TameTimes(*reflection->MutableRepeatedMessage(&message, field, i));
+  }
+}
+
 std::string Convert(const google::protobuf::Message& message, bool over_lines) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = over_lines;
   std::string json;
-  // Only an Any of an unknown type cannot be converted, and no message of the API holds one.
-  CULVERT_CHECK(google::protobuf::util::MessageToJsonString(message, &json, options).ok());
+  if (google::protobuf::util::MessageToJsonString(message, &json, options).ok()) return Escaped(std::move(json));
+  // Times that no clock has and spans that no calendar has cannot be written. A daemon does not send them; who means harm does.
+  const std::unique_ptr<google::protobuf::Message> tamed(message.New());
+  tamed->CopyFrom(message);
+  TameTimes(*tamed);
+  json.clear();
+  // What is left is an Any of an unknown type, and no message of the API holds one.
+  CULVERT_CHECK(google::protobuf::util::MessageToJsonString(*tamed, &json, options).ok());
   return Escaped(std::move(json));
 }
 

@@ -48,7 +48,7 @@ class Rates {
   std::optional<RateFrame> Add(const v1::WatchStatsResponse& message);
 
  private:
-  static constexpr size_t kMaxSubjects = 1'000'000;  // a frame that never ends must not take all memory
+  static constexpr size_t kMaxSubjects = 20'000;  // a frame that never ends must not take all memory
 
   // Works out the rates of `subjects`, adds them to the sums of `frame` and notes their counters in `counters`.
   template <typename Subject>

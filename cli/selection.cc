@@ -2,11 +2,10 @@
 
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "cli/escape.h"
+#include "cli/selector.h"
 #include "culvert/v1/dialer.grpc.pb.h"
 #include "culvert/v1/forward.grpc.pb.h"
 #include "culvert/v1/listener.grpc.pb.h"
@@ -17,8 +16,6 @@ namespace {
 
 constexpr int kPageSize = 1000;
 constexpr int kMaxPages = 1000;  // a daemon whose token never ends must not keep us for ever
-
-std::string InQuotes(const std::string& text) { return "\"" + absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"\"", "\\\""}}) + "\""; }
 
 // Page after page of names alone. `name_field`: what names the objects, as a read mask says it.
 template <typename Service, typename Request, typename Response, typename Take>
@@ -39,37 +36,6 @@ Outcome ListPages(Client& client, grpc::Status (Service::Stub::*method)(grpc::Cl
 }
 
 }  // namespace
-
-absl::StatusOr<std::string> SelectorFilter(const std::string& selector) {
-  std::string filter;
-  const std::vector<std::string> parts = absl::StrSplit(selector, ',');
-  for (const std::string& part : parts) {
-    const std::string text(absl::StripAsciiWhitespace(part));
-    const bool is_not = !text.empty() && text[0] == '!';
-    size_t equals = text.find('=');
-    const bool differs = equals != std::string::npos && equals > 0 && text[equals - 1] == '!';
-    const std::string key(absl::StripAsciiWhitespace(
-        text.substr(is_not ? 1 : 0, equals == std::string::npos ? std::string::npos : equals - (differs ? 1 : 0))));
-    if (key.empty() || key.find('"') != std::string::npos || (is_not && equals != std::string::npos)) {
-      return absl::InvalidArgumentError(
-          absl::StrFormat("-l: \"%s\" is not key=value, key!=value, key or !key", Visible(text.substr(0, 64))));
-    }
-    if (!filter.empty()) filter += " AND ";
-    if (equals == std::string::npos) {
-      filter += std::string(is_not ? "NOT " : "") + "metadata.labels:" + InQuotes(key);
-      continue;
-    }
-    if (equals + 1 < text.size() && text[equals + 1] == '=') ++equals;  // "==" is "="
-    const std::string value(absl::StripAsciiWhitespace(text.substr(equals + 1)));
-    filter += "metadata.labels." + InQuotes(key) + (differs ? "!=" : "=") + InQuotes(value);
-  }
-  return filter;
-}
-
-std::string JoinFilters(const std::string& a, const std::string& b) {
-  if (a.empty() || b.empty()) return a + b;
-  return "(" + a + ") AND (" + b + ")";
-}
 
 Outcome ListNames(Client& client, Kind kind, const std::string& filter, std::vector<Reference>& out) {
   const auto add = [&](const std::string& name) { out.push_back({kind, BriefName(kind, name)}); };
@@ -117,11 +83,11 @@ Outcome Selection::Parse(const std::vector<std::string>& words, const Globals& g
     }
   }
   if (!globals.selector.empty()) {
-    auto filter = SelectorFilter(globals.selector);
-    if (!filter.ok()) return Usage(std::string(filter.status().message()), "-l tier=edge,site!=a");
+    auto filter = FilterOfSelector(globals.selector);
+    if (!filter.ok()) return Usage("-l: " + std::string(filter.status().message()), "-l tier=edge,site!=a");
     filter_ = *std::move(filter);
   }
-  filter_ = JoinFilters(filter_, globals.filter);
+  filter_ = Both(filter_, globals.filter);
   if (all && !filter_.empty()) return Usage("--all goes with neither --filter nor -l", help);
   const bool chooses = all || !filter_.empty();
   if (by_name() && chooses) return Usage(std::string("names go with neither --filter, -l nor --all"), help);

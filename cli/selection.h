@@ -33,11 +33,6 @@ class Selection {
   std::string filter_;
 };
 
-// A selector "tier=edge,site!=a,ready,!old" as a filter of the API. Errors: INVALID_ARGUMENT naming the part.
-absl::StatusOr<std::string> SelectorFilter(const std::string& selector);
-// Both together; either may be empty.
-std::string JoinFilters(const std::string& a, const std::string& b);
-
 // The names that match, brief as people write them. An empty filter matches all.
 Outcome ListNames(Client& client, Kind kind, const std::string& filter, std::vector<Reference>& out);
 

@@ -144,7 +144,7 @@ class Redrawn : public Face {
     streams.color = context_.streams.color;
     streams.columns = context_.streams.columns;
     streams.now_seconds = context_.streams.now_seconds;
-    Context inner{context_.globals, streams, context_.client};
+    Context inner{context_.globals, streams, context_.client, context_.environment};
     const size_t room = context_.streams.rows > 2 ? static_cast<size_t>(context_.streams.rows) - 1 : known.size() + 1;
     const std::vector<Group> groups = known.Groups(kinds_, room);
     size_t hidden = known.size();

@@ -10,6 +10,7 @@
 #include "cli/escape.h"
 #include "cli/generic_call.h"
 #include "cli/json.h"
+#include "cli/mutation.h"
 #include "cli/printer.h"
 #include "cli/private_file.h"
 #include "google/protobuf/util/json_util.h"
@@ -68,10 +69,6 @@ class Call : public Command {
     if (method_.method->client_streaming()) {
       return Usage(absl::StrFormat("%s takes a stream of requests, which call has not", method_.name), "culvertctl connect --help");
     }
-    if (method_.rules().audited() && globals.is_protected && !globals.yes) {
-      return Usage(absl::StrFormat("context %s is protected, and %s changes something", Visible(globals.context_name), method_.name),
-                   "--yes, if that is meant");
-    }
     return std::nullopt;
   }
 
@@ -84,6 +81,10 @@ class Call : public Command {
     const auto status = google::protobuf::util::JsonStringToMessage(json, request.get());
     if (!status.ok()) {
       return Usage("-d: " + InOurWords(status.message().ToString(), method_.method->input_type()), "culvertctl call --list");
+    }
+    // What is audited changes something, or lets others be looked at.
+    if (method_.rules().audited()) {
+      if (Outcome failed = BeginMutation(context, {.question = "call " + method_.name})) return failed;
     }
     const bool on_one_line =
         context.globals.format == Format::kJsonLines || (context.globals.format == Format::kTable && method_.IsServerStreaming());

@@ -64,7 +64,7 @@ class Logs : public Command {
 
   Outcome Run(Context& context) override {
     return FollowStream<v1::TailLogsResponse>(
-        context, !flags.follow,
+        context, flags.follow ? std::nullopt : std::optional(context.client.request_timeout()),
         [&](const auto& channel, grpc::ClientContext* call) {
           stub_ = v1::ObserveService::NewStub(channel);
           return stub_->TailLogs(call, request_);

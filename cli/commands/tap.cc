@@ -51,7 +51,7 @@ class Tap : public Command {
   Outcome Run(Context& context) override {
     bool is_empty = true;
     const Outcome failed = FollowStream<v1::TapResponse>(
-        context, !flags.follow,
+        context, flags.follow ? std::nullopt : std::optional(context.client.request_timeout()),
         [&](const auto& channel, grpc::ClientContext* call) {
           stub_ = v1::ObserveService::NewStub(channel);
           return stub_->Tap(call, request_);

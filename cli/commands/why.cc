@@ -109,7 +109,7 @@ class Why : public Command {
     }
     std::unique_ptr<v1::ObserveService::Stub> stub;
     return FollowStream<v1::WatchStatsResponse>(
-        context, /*has_end=*/false,
+        context, context.client.request_timeout() + FromSeconds(Seconds(request_.interval())),
         [&](const auto& channel, grpc::ClientContext* call) {
           stub = v1::ObserveService::NewStub(channel);
           return stub->WatchStats(call, request_);

@@ -241,7 +241,6 @@ TEST(MaliciousServer, NothingEndlessTakesAllTimeOrMemory) {
                                                                                     {"get", "listeners"},
                                                                                     {"get", "sessions"},
                                                                                     {"get", "streams", "-o", "json"},
-                                                                                    {"top", "-n", "1"},
                                                                                     {"dial", "far"},
                                                                                     {"check"},
                                                                                     {"status"},
@@ -255,6 +254,20 @@ TEST(MaliciousServer, NothingEndlessTakesAllTimeOrMemory) {
     EXPECT_LE(measured.most_resident_bytes, kMostResident);
     EXPECT_FALSE(HasRawControl(measured.out_head)) << measured.out_head.substr(0, 400);
     EXPECT_FALSE(HasRawControl(measured.err)) << measured.err;
+  }
+}
+
+// What goes on until it is interrupted takes no more memory for that.
+TEST(MaliciousServer, WhatGoesOnDoesNotGrow) {
+  MaliciousServer server;
+  for (const std::vector<std::string>& verb : std::vector<std::vector<std::string>>{
+           {"top"}, {"tap", "-f"}, {"logs", "-f"}, {"events", "-f"}, {"get", "listeners", "-w"}}) {
+    SCOPED_TRACE(verb.front());
+    std::vector<std::string> arguments = {CulvertctlBinary(), "--address", "unix:" + server.path()};
+    arguments.insert(arguments.end(), verb.begin(), verb.end());
+    const Measured measured = RunMeasured(arguments, seconds(4));
+    EXPECT_LE(measured.most_resident_bytes, kMostResident);
+    EXPECT_FALSE(HasRawControl(measured.out_head)) << measured.out_head.substr(0, 400);
   }
 }
 

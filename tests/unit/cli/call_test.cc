@@ -98,7 +98,7 @@ TEST(Call, AProtectedContextWantsAYes) {
   const std::vector<std::string> close = {"--context", "prod", "call", "SessionService/CloseSession", "-d", "{\"name\": \"a\"}"};
   const Answer refused = around.Run(close);
   EXPECT_EQ(refused.code, 2);
-  EXPECT_THAT(refused.err, StartsWith("error: context prod is protected, and SessionService/CloseSession changes something\n"));
+  EXPECT_THAT(refused.err, StartsWith("error: context prod is protected: call SessionService/CloseSession: nobody may be asked\n"));
   EXPECT_EQ(daemon.last_close.name(), "");
   EXPECT_EQ(around.Run({"--context", "prod", "call", "DaemonService/GetDaemon"}).code, 0);
   std::vector<std::string> yes = close;

@@ -93,7 +93,7 @@ TEST_F(DeleteTest, RefusesUnclearRequests) {
 
 TEST_F(DeleteTest, ChoosesBySelectorFilterOrAll) {
   EXPECT_EQ(daemon_.Run({"delete", "forwards", "-l", "tier=test"}).out, "forward/pg deleted\n");
-  EXPECT_EQ(daemon_.last_filter, "metadata.labels.\"tier\"=\"test\"");
+  EXPECT_EQ(daemon_.last_filter, "labels.\"tier\"=\"test\"");
   EXPECT_EQ(daemon_.Run({"delete", "all", "--all", "--yes"}).out, "forward/pg deleted\ndialer/site-b deleted\nlistener/local-pg deleted\n");
   EXPECT_EQ(daemon_.Run({"delete", "all", "--all", "--no-input"}).code, 2);
   daemon_.forwards.clear();

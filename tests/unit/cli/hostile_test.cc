@@ -135,6 +135,8 @@ class HostileTest : public testing::Test {
       filler_.Fill(daemon_.flows.emplace_back());
       filler_.Fill(daemon_.events.emplace_back());
       filler_.Fill(daemon_.probe_steps.emplace_back());
+      filler_.Fill(*daemon_.taps.emplace_back().mutable_record());
+      filler_.Fill(*daemon_.logs.emplace_back().mutable_record());
     }
     // A name that can be asked for.
     daemon_.listeners[0].mutable_metadata()->set_name("a");
@@ -142,6 +144,7 @@ class HostileTest : public testing::Test {
     daemon_.forwards[0].mutable_metadata()->set_name("a");
     daemon_.sessions[0].set_name("sessions/a");
     filler_.Fill(daemon_.daemon);
+    filler_.Fill(daemon_.config_status);
     for (int frames = 0; frames < 2; ++frames) {
       v1::WatchStatsResponse& frame = daemon_.stats.emplace_back();
       for (size_t i = 0; i < kObjects; ++i) filler_.Fill(frame);
@@ -230,6 +233,23 @@ TEST_F(HostileTest, NoCommandPrintsRawControls) {
            {"apply", "-f", manifest},
            {"apply", "-f", manifest, "--dry-run"},
            {"close", "ses/missing"},
+           {"tap"},
+           {"tap", "-o", "wide"},
+           {"tap", "-o", "jsonl"},
+           {"logs"},
+           {"logs", "-o", "json"},
+           {"check"},
+           {"check", "-o", "json"},
+           {"why", "ses/a"},
+           {"why", "dl/a", "-o", "json"},
+           {"why", "fwd/a"},
+           {"diff", "-f", manifest},
+           {"set", "lsn/a", "paused=true"},
+           {"label", "lsn/a", "x=y"},
+           {"wait", "lsn/a", "--for", "state=ACTIVE", "--timeout", "10ms"},
+           {"delete", "lsn/a", "--dry-run"},
+           {"auth", "whoami"},
+           {"call", "ListenerService/ListListeners"},
            {"top", "ses", "-n", "1"},
            {"top", "str", "-n", "1"},
            {"top", "udp", "-n", "1"},

@@ -172,7 +172,7 @@ TEST_F(SetTest, LabelChoosesBySelectorFilterOrAll) {
   EXPECT_EQ(daemon_.Run({"label", "dialers", "-l", "tier=core,!old,site!=b", "--filter", "state=ACTIVE", "site=a"}).out,
             "dialer/edge labeled\n");
   EXPECT_EQ(daemon_.last_filter,
-            "(metadata.labels.\"tier\"=\"core\" AND NOT metadata.labels:\"old\" AND metadata.labels.\"site\"!=\"b\") AND (state=ACTIVE)");
+            "(labels.\"tier\"=\"core\" AND NOT labels:\"old\" AND labels.\"site\"!=\"b\") AND (state=ACTIVE)");
   EXPECT_EQ(daemon_.Run({"label", "all", "--all", "x=1"}).out, "dialer/edge labeled\n");
   EXPECT_EQ(daemon_.Run({"label", "listeners", "--all", "x=1"}).err, "error: nothing matches\n");
   EXPECT_EQ(daemon_.Run({"label", "listeners", "--all", "x=1"}).code, 3);
@@ -188,9 +188,9 @@ TEST_F(SetTest, LabelSaysWhatIsWrong) {
       {{"label", "dialers", "a=1"}, "error: a name is wanted: KIND/NAME or KIND NAME"},
       {{"label", "dl/edge", "a=1", "--all"}, "error: names go with neither --filter, -l nor --all"},
       {{"label", "dl", "a=1", "--all", "-l", "x"}, "error: --all goes with neither --filter nor -l"},
-      {{"label", "dl", "a=1", "-l", "=x"}, "error: -l: \"=x\" is not key=value, key!=value, key or !key"},
-      {{"label", "dl", "a=1", "-l", "a,,b"}, "error: -l: \"\" is not key=value, key!=value, key or !key"},
-      {{"annotate", "dl", "a=1", "-l", "a\"b"}, "error: -l: \"a\"b\" is not key=value, key!=value, key or !key"},
+      {{"label", "dl", "a=1", "-l", "=x"}, "error: -l: \"=x\" is not KEY=VALUE, KEY!=VALUE, KEY or !KEY"},
+      {{"label", "dl", "a=1", "-l", "a,,b"}, "error: -l: \"\" is not KEY=VALUE, KEY!=VALUE, KEY or !KEY"},
+      {{"annotate", "dl", "a=1", "-l", "a\"b"}, "error: -l: \"a\"b\" is not KEY=VALUE, KEY!=VALUE, KEY or !KEY"},
   };
   for (const auto& [words, error] : rows) {
     const Answer answer = daemon_.Run(words);
