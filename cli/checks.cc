@@ -146,7 +146,10 @@ class Judgement {
     for (const v1::Condition& condition : surveyed_.daemon.conditions()) {
       if (condition.status() != v1::Condition::STATUS_FALSE || condition.type() == "ConfigAccepted") continue;
       is_whole = false;
-      Add(Grade::kFail, "state", Visible(condition.message()), "culvertctl describe daemon; culvertctl logs --level warning");
+      // Where there is no place for it, nobody asked for it to be kept, or it could not be: at the start that was said.
+      const bool has_place = !surveyed_.config.state_file().empty();
+      Add(has_place ? Grade::kFail : Grade::kWarn, "state", Visible(condition.message()),
+          has_place ? "culvertctl logs --level warning" : "culvertd --state-dir DIR keeps them");
     }
     if (is_whole) Add(Grade::kOk, "state", surveyed_.config.state_is_kept() ? "what the API makes is kept" : "nothing is kept beyond the daemon's end");
   }

@@ -24,6 +24,7 @@ Surveyed Healthy() {
   surveyed.daemon.set_udp_gso(true);
   surveyed.daemon.set_udp_gro(true);
   surveyed.config.set_state_is_kept(true);
+  surveyed.config.set_state_file("/var/lib/culvertd/objects.db");
   return surveyed;
 }
 
@@ -97,6 +98,13 @@ TEST(Checks, LookAtStateAndConfiguration) {
   *surveyed.daemon.add_conditions() = False("ConfigAccepted", "Rejected", "said below");
   surveyed.config.set_rejected_message("a.yaml:3: bnd: no such field");
   EXPECT_EQ(Complaints(surveyed), (Lines{"FAIL state: no space left", "FAIL config: changed files were refused: a.yaml:3: bnd: no such field"}));
+}
+
+TEST(Checks, KnowADaemonThatKeepsNothing) {
+  Surveyed surveyed = Healthy();
+  surveyed.config.clear_state_file();
+  *surveyed.daemon.add_conditions() = False("StateKept", "NoPlace", "objects end with this run");
+  EXPECT_EQ(Complaints(surveyed), Lines{"WARN state: objects end with this run"});
 }
 
 TEST(Checks, TellTroubleFromWhatIsMeant) {
