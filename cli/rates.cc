@@ -17,13 +17,6 @@ std::optional<double> Share(uint64_t part, uint64_t whole) {
   return static_cast<double>(part) / static_cast<double>(whole);
 }
 
-template <typename Subject, typename Samples>
-void Append(const Samples& samples, size_t most, std::vector<Rated<Subject>>& out) {
-  for (const Subject& sample : samples) {
-    if (out.size() < most) out.emplace_back().subject = sample;
-  }
-}
-
 template <typename Subject>
 double RttOf(const Subject& subject) {
   if constexpr (std::is_same_v<Subject, v1::Session>) return Seconds(subject.path().smoothed_rtt());
@@ -78,11 +71,15 @@ void Rates::Work(std::vector<Rated<Subject>>& subjects, double elapsed, RateFram
 }
 
 std::optional<RateFrame> Rates::Add(const v1::WatchStatsResponse& message) {
-  Append(message.samples(), kMaxSubjects, pending_.sessions);
-  Append(message.streams(), kMaxSubjects, pending_.streams);
-  Append(message.udp_flows(), kMaxSubjects, pending_.udp_flows);
-  Append(message.forwards(), kMaxSubjects, pending_.forwards);
+  pending_bytes_ += message.ByteSizeLong();
+  if (pending_bytes_ <= kMaxFrameBytes) {
+    for (const v1::Session& one : message.samples()) pending_.sessions.emplace_back().subject = one;
+    for (const v1::Stream& one : message.streams()) pending_.streams.emplace_back().subject = one;
+    for (const v1::UdpFlow& one : message.udp_flows()) pending_.udp_flows.emplace_back().subject = one;
+    for (const v1::ForwardSample& one : message.forwards()) pending_.forwards.emplace_back().subject = one;
+  }
   if (!message.end_of_frame()) return std::nullopt;
+  pending_bytes_ = 0;
   RateFrame frame = std::exchange(pending_, {});
   frame.skipped_frames = message.conflated_frames();
   frame.wall_seconds = message.wall_time().seconds();

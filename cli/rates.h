@@ -48,7 +48,8 @@ class Rates {
   std::optional<RateFrame> Add(const v1::WatchStatsResponse& message);
 
  private:
-  static constexpr size_t kMaxSubjects = 20'000;  // a frame that never ends must not take all memory
+  // Of messages; what comes beyond is left out. Ten thousand sessions are 5 MiB. A frame that never ends must not take all memory.
+  static constexpr size_t kMaxFrameBytes = size_t{6} << 20;
 
   // Works out the rates of `subjects`, adds them to the sums of `frame` and notes their counters in `counters`.
   template <typename Subject>
@@ -56,6 +57,7 @@ class Rates {
             std::map<std::string, v1::Counters>& counters) const;
 
   RateFrame pending_;
+  size_t pending_bytes_ = 0;
   std::map<std::string, v1::Counters> before_;
   double first_seconds_ = 0;
   double before_seconds_ = 0;

@@ -136,7 +136,15 @@ class Dial : public Command {
     const auto reader = stub->ProbeDialer(&call, request_);
     v1::ProbeDialerResponse step;
     Report report;
+    // A daemon that never comes to an end must not keep us: a step more than there can be is one too many.
+    const size_t most_steps = size_t{4} * count * kMostTargets;
+    size_t steps = 0;
     while (reader->Read(&step)) {
+      if (++steps > most_steps) {
+        call.TryCancel();
+        static_cast<void>(reader->Finish());
+        return Fail(ExitCode::kServer, "the daemon tells of more steps than there are");
+      }
       const std::string line = report.Add(step);
       if (context.globals.format != Format::kTable) {
         context.streams.out << ToJsonLine(step) << std::endl;
