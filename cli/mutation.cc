@@ -1,7 +1,6 @@
 #include "cli/mutation.h"
 
-#include <array>
-#include <random>
+#include <fstream>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
@@ -51,13 +50,11 @@ Outcome BeginMutation(Context& context, const MutationPlan& plan) {
 }
 
 std::string NewRequestId() {
-  std::random_device device;  // the system's
-  std::array<uint32_t, 4> words{};
-  for (uint32_t& word : words) word = device();
-  words[1] = (words[1] & 0xffff0fffu) | 0x00004000u;  // version 4, RFC 9562 section 5.4
-  words[2] = (words[2] & 0x3fffffffu) | 0x80000000u;
-  return absl::StrFormat("%08x-%04x-%04x-%04x-%04x%08x", words[0], words[1] >> 16, words[1] & 0xffff, words[2] >> 16,
-                         words[2] & 0xffff, words[3]);
+  // The kernel makes them as they are wanted (version 4, RFC 9562 section 5.4). Where it does not, the request has none.
+  std::ifstream kernel("/proc/sys/kernel/random/uuid");
+  std::string id;
+  kernel >> id;
+  return id;
 }
 
 void PrintWarning(Context& context, const std::string& place, const v1::Warning& warning) {

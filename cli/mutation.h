@@ -24,7 +24,7 @@ struct MutationPlan {
 // Errors: what Connect answers; kUsage when it may not ask; kFalse when the answer was no.
 Outcome BeginMutation(Context& context, const MutationPlan& plan);
 
-// A random UUID for the request_id of a request: the daemon does it once, however often it is sent.
+// A random UUID for the request_id of a request: the daemon does it once, however often it is sent. Empty: the system has none to give.
 std::string NewRequestId();
 
 // Warnings of an answer, on standard error: "warning: NAME: FIELD: MESSAGE (REASON)".

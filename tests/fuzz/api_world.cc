@@ -1,5 +1,6 @@
 #include "tests/fuzz/api_world.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "core/base/check.h"
@@ -154,7 +155,8 @@ Answer ApiWorld::Call(const std::string& method, const std::vector<std::string>&
     bool ok = false;
     if (queue_.AsyncNext(&tag, &ok, system_clock::now() + (answer.messages.empty() ? 10 * kQuiet : kQuiet)) == grpc::CompletionQueue::TIMEOUT) {
       // Unary calls are waited for.
-      answer.is_given_up = method.find("Watch") != std::string::npos || method.find("ListEvents") != std::string::npos;
+      answer.is_given_up = std::ranges::any_of(std::initializer_list<const char*>{"Watch", "ListEvents", "Tap", "TailLogs"},
+                                               [&](const char* endless) { return method.find(endless) != std::string::npos; });
       if (answer.is_given_up) context.TryCancel();
       ok = Wait();
     }
