@@ -183,7 +183,8 @@ class Why : public Command {
     const Reference owned_by = session.listener().empty() ? Reference{Kind::kDialer, session.dialer()} : Reference{Kind::kListener, session.listener()};
     if (!owned_by.name.empty() && !GetObject(context.client, owned_by, owner)) known = &owner;
     const Limit limit = Main(leg);
-    const Advice advice = AdviceFor(limit, session, known);
+    // Of a session that is gone there are no figures, and zeros would be false ones.
+    const Advice advice = session.name().empty() ? Advice() : AdviceFor(limit, session, known);
     if (context.globals.format == Format::kJson) {
       *(*document.mutable_fields())["legs"].mutable_list_value()->add_values()->mutable_struct_value() = Document(leg, limit, advice);
       return std::nullopt;

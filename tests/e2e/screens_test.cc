@@ -11,7 +11,7 @@ namespace culvert::testing {
 namespace {
 
 constexpr const char* kPython = "/usr/bin/python3";  // Debian's own, which has the modules
-constexpr Duration kScriptLimit = std::chrono::seconds(200);
+constexpr Duration kScriptLimit = std::chrono::seconds(280);
 
 bool IsSet(const char* name, std::string_view value) {
   const char* found = std::getenv(name);

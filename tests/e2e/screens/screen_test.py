@@ -14,7 +14,7 @@ import pexpect
 import pyte
 
 ARGUMENTS = None
-LIMIT = 15  # seconds, for anything to appear
+LIMIT = 60  # seconds, for anything to appear
 
 
 class Terminal:
