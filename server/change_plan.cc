@@ -27,6 +27,8 @@ namespace {
 using Action = ChangeResult::Action;
 using Verb = Change::Verb;
 
+}  // namespace
+
 // A change on its way: the object as wanted, not yet an entry.
 struct Draft {
   std::string prefix;  // of paths in errors
@@ -35,6 +37,8 @@ struct Draft {
   std::vector<v1::Warning> warnings;
 };
 
+namespace {
+
 void AddWarning(std::string field, std::string reason, std::string message, std::vector<v1::Warning>& warnings) {
   v1::Warning& warning = warnings.emplace_back();
   warning.set_field(std::move(field));
@@ -42,28 +46,51 @@ void AddWarning(std::string field, std::string reason, std::string message, std:
   warning.set_message(std::move(message));
 }
 
+}  // namespace
+
 class Planner {
  public:
-  Planner(const ObjectTable& table, const ChangeSet& set, const PlanContext& context)
-      : before_(table), set_(set), context_(context) {
+  Planner(const ObjectTable& table, const ChangeSet& set, PlanContext context)
+      : before_(table), set_(set), context_(std::move(context)), drafts_(set.changes.size()) {
     plan_.table = table;
     plan_.results.resize(set.changes.size());
   }
 
-  absl::StatusOr<ChangePlan> Run() {
-    std::vector<Draft> drafts(set_.changes.size());
-    for (size_t i = 0; i < drafts.size(); ++i) CULVERT_RETURN_IF_ERROR(DraftOne(i, drafts[i]));
-    if (!violations_.empty()) return InvalidFields(violations_);
-    CULVERT_RETURN_IF_ERROR(CheckManagers(drafts));
-    for (size_t i = 0; i < drafts.size(); ++i) CULVERT_RETURN_IF_ERROR(Finish(i, drafts[i]));
-    if (set_.prune) CULVERT_RETURN_IF_ERROR(Prune());
-    JudgeTable(drafts);
-    if (!violations_.empty()) return InvalidFields(violations_);
-    if (plan_.table.size() > kMaxObjects) return LimitExceeded("declared objects", kMaxObjects);
+  // Whether there is more to do.
+  bool GoOn() {
+    if (status_.ok()) status_ = DoPiece();
+    return status_.ok() && phase_ != Phase::kDone;
+  }
+  absl::StatusOr<ChangePlan> Take() {
+    CULVERT_RETURN_IF_ERROR(status_);
     return std::move(plan_);
   }
 
  private:
+  enum class Phase : uint8_t { kDraft, kFinish, kDone };
+  // All drafts come before the first is finished: what one change refuses must not have read files for another.
+  absl::Status DoPiece() {
+    const size_t end = std::min(drafts_.size(), next_ + PlanInPieces::kPiece);
+    if (phase_ == Phase::kDraft) {
+      for (; next_ < end; ++next_) CULVERT_RETURN_IF_ERROR(DraftOne(next_, drafts_[next_]));
+      return next_ == drafts_.size() ? EndDrafts() : absl::OkStatus();
+    }
+    for (; next_ < end; ++next_) CULVERT_RETURN_IF_ERROR(Finish(next_, drafts_[next_]));
+    return next_ == drafts_.size() ? EndPlan() : absl::OkStatus();
+  }
+  absl::Status EndDrafts() {
+    if (!violations_.empty()) return InvalidFields(violations_);
+    phase_ = Phase::kFinish;
+    next_ = 0;
+    return CheckManagers(drafts_);
+  }
+  absl::Status EndPlan() {
+    phase_ = Phase::kDone;
+    if (set_.prune) CULVERT_RETURN_IF_ERROR(Prune());
+    JudgeTable(drafts_);
+    if (!violations_.empty()) return InvalidFields(violations_);
+    return plan_.table.size() > kMaxObjects ? LimitExceeded("declared objects", kMaxObjects) : absl::OkStatus();
+  }
   absl::Status DraftOne(size_t index, Draft& draft);
   absl::Status DraftUpdate(const Change& change, Draft& draft);
   void JudgeFiles(const Draft& draft);
@@ -77,11 +104,17 @@ class Planner {
 
   const ObjectTable& before_;
   const ChangeSet& set_;
-  const PlanContext& context_;
+  const PlanContext context_;
   ChangePlan plan_;
+  std::vector<Draft> drafts_;
+  Phase phase_ = Phase::kDraft;
+  size_t next_ = 0;  // of the phase
+  absl::Status status_;
   Violations violations_;
   std::map<ObjectKey, size_t> seen_;
 };
+
+namespace {
 
 bool IsAboutKey(const Change& change) {
   return change.verb == Verb::kDelete || change.verb == Verb::kDrain || change.verb == Verb::kResume;
@@ -106,6 +139,8 @@ void KeepSeed(const v1::Object& before, v1::Object& after) {
   if (wanted->has_seed() || !wanted->seed_file().empty() || wanted->profile() == v1::KCP_PROFILE_XRAY) return;
   wanted->set_seed(known->seed());
 }
+
+}  // namespace
 
 absl::Status Planner::DraftOne(size_t index, Draft& draft) {
   const Change& change = set_.changes[index];
@@ -386,8 +421,6 @@ void Planner::JudgeBystanders(const std::vector<Draft>& drafts, const TableRules
   }
 }
 
-}  // namespace
-
 std::string EtagOf(const v1::Object& object, const KeyedHash& hash) {
   // Maps have no order in memory; sorted here, equal objects have equal bytes.
   v1::Object subject = object;
@@ -410,7 +443,16 @@ std::string EtagOf(const v1::Object& object, const KeyedHash& hash) {
 }
 
 absl::StatusOr<ChangePlan> MakePlan(const ObjectTable& table, const ChangeSet& set, const PlanContext& context) {
-  return Planner(table, set, context).Run();
+  Planner planner(table, set, context);
+  while (planner.GoOn()) {
+  }
+  return planner.Take();
 }
+
+PlanInPieces::PlanInPieces(const ObjectTable& table, const ChangeSet& set, PlanContext context)
+    : planner_(std::make_unique<Planner>(table, set, std::move(context))) {}
+PlanInPieces::~PlanInPieces() = default;
+bool PlanInPieces::GoOn() { return planner_->GoOn(); }
+absl::StatusOr<ChangePlan> PlanInPieces::Take() { return planner_->Take(); }
 
 }  // namespace culvert::server

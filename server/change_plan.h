@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,24 @@ inline constexpr size_t kMaxObjects = 10000;
 
 // Errors: INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, ABORTED, FAILED_PRECONDITION, RESOURCE_EXHAUSTED; see error_builder.h.
 absl::StatusOr<ChangePlan> MakePlan(const ObjectTable& table, const ChangeSet& set, const PlanContext& context);
+
+// The same in pieces: a set of ten thousand changes takes a second, in which the thread has others to answer.
+class Planner;
+class PlanInPieces {
+ public:
+  static constexpr size_t kPiece = 50;  // changes
+
+  // `table` and `set` outlive it and stay as they are.
+  PlanInPieces(const ObjectTable& table, const ChangeSet& set, PlanContext context);
+  ~PlanInPieces();
+  // Plans a piece. Whether there is more to do.
+  [[nodiscard]] bool GoOn();
+  // REQUIRES: GoOn has returned false. Once.
+  absl::StatusOr<ChangePlan> Take();
+
+ private:
+  const std::unique_ptr<Planner> planner_;
+};
 
 // The etag of an object: a quoted keyed hash of spec, labels, annotations and lease.
 std::string EtagOf(const v1::Object& object, const KeyedHash& hash);

@@ -31,6 +31,15 @@ void ControlThread::PostReply(Task task) {
   changed_.notify_one();
 }
 
+void ControlThread::PostRest(Task task) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    requests_.push_back(std::move(task));
+  }
+  changed_.notify_one();
+}
+
 void ControlThread::RunAt(TimePoint when, Task task) { timers_.emplace(when, std::move(task)); }
 
 void ControlThread::Stop() {

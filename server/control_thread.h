@@ -31,6 +31,9 @@ class ControlThread {
   // The answer to something that was asked from this thread, so their number is bounded by what is asked. Never refused while
   // the thread runs; dropped after.
   void PostReply(Task task);
+  // What is left of a long task that runs on this thread: behind all requests that wait now, so that they need not wait for the whole. Never
+  // refused while the thread runs; dropped after.
+  void PostRest(Task task);
   // Runs `task` at `when` (io::Now's clock) or soon after. Timers that are left when the thread stops do not run.
   void RunAt(TimePoint when, Task task);
   // Runs what was posted so far, then ends the thread. Idempotent.
@@ -44,7 +47,7 @@ class ControlThread {
   const int niceness_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Task> requests_;  // guarded by mutex_, like all below
+  std::deque<Task> requests_;  // and rests; guarded by mutex_, like all below
   std::deque<Task> replies_;   // run before requests: they free what requests wait for
   bool stopping_ = false;
   std::multimap<TimePoint, Task> timers_;  // the thread's own

@@ -4,7 +4,10 @@
 // Thread: immutable after construction; may be shared.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <ranges>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -52,7 +55,8 @@ absl::StatusOr<PageRange> FindPage(const PageTokens& tokens, int32_t page_size, 
   if (!after.ok()) return after.status();
   PageRange range;
   if (!token.empty()) {
-    while (range.begin < count && key_of(range.begin) <= *after) ++range.begin;
+    const auto indices = std::views::iota(size_t{0}, count);
+    range.begin = static_cast<size_t>(std::ranges::partition_point(indices, [&](size_t i) { return key_of(i) <= *after; }) - indices.begin());
   }
   range.end = range.begin + static_cast<size_t>(*size) < count ? range.begin + static_cast<size_t>(*size) : count;
   if (range.end < count) range.next_token = tokens.Make(key_of(range.end - 1), arguments);

@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "core/io/monotonic_clock.h"
 #include "core/transport/datagram.h"
+#include "server/message_walk.h"
 #include "server/stats_proto.h"
 #include "server/tls_status.h"
 #include "server/validate_object.h"
@@ -112,7 +113,7 @@ void FillReasons(const Counts& counts, NameOf name_of, google::protobuf::Map<std
 
 std::string_view RefusalNameOf(size_t i) { return RefusalName(static_cast<Refusal>(i)); }
 
-void FillListener(const StatusInputs& inputs, v1::Listener& listener, ConditionMemory& memory) {
+void FillStatus(const StatusInputs& inputs, v1::Listener& listener, ConditionMemory& memory) {
   v1::ListenerStatus& status = *listener.mutable_status();
   Conditions conditions(status.mutable_conditions(), listener.metadata().generation(), inputs.now_unix_ns, memory);
   *status.mutable_counters() = ToProto(inputs.counters);
@@ -165,7 +166,7 @@ void FillTargets(const StatusInputs& inputs, v1::Dialer& dialer, size_t& reached
   }
 }
 
-void FillDialer(const StatusInputs& inputs, v1::Dialer& dialer, ConditionMemory& memory) {
+void FillStatus(const StatusInputs& inputs, v1::Dialer& dialer, ConditionMemory& memory) {
   v1::DialerStatus& status = *dialer.mutable_status();
   Conditions conditions(status.mutable_conditions(), dialer.metadata().generation(), inputs.now_unix_ns, memory);
   *status.mutable_counters() = ToProto(inputs.counters);
@@ -206,7 +207,7 @@ void FillDialer(const StatusInputs& inputs, v1::Dialer& dialer, ConditionMemory&
   conditions.AddSecurity(inputs);
 }
 
-void FillForward(const StatusInputs& inputs, v1::Forward& forward, ConditionMemory& memory) {
+void FillStatus(const StatusInputs& inputs, v1::Forward& forward, ConditionMemory& memory) {
   v1::ForwardStatus& status = *forward.mutable_status();
   Conditions conditions(status.mutable_conditions(), forward.metadata().generation(), inputs.now_unix_ns, memory);
   *status.mutable_counters() = ToProto(inputs.counters);
@@ -234,13 +235,43 @@ void FillForward(const StatusInputs& inputs, v1::Forward& forward, ConditionMemo
   }
 }
 
+StatusInputs InputsOf(const ObjectView& view, const MergedReport& report, const ObjectKey& key) {
+  StatusInputs inputs;
+  inputs.entry = view.entry.get();
+  inputs.bound = view.bound;
+  inputs.reload_fault = view.reload_fault;
+  inputs.now_unix_ns = io::UnixNanoseconds();
+  inputs.counters = CountersIn(report.listeners, report.dialers, report.forwards, key);
+  if (view.carried != nullptr) inputs.counters += *view.carried;
+  if (key.kind == Kind::kDialer) {
+    if (const auto targets = report.targets.find(key.name); targets != report.targets.end()) inputs.targets = &targets->second;
+    if (const auto socket = report.dialer_sockets.find(key.name); socket != report.dialer_sockets.end()) inputs.socket = socket->second;
+  }
+  return inputs;
+}
+
+template <typename Body>
+void FillBody(const ObjectView& view, const MergedReport& report, const ObjectKey& key, const Body& declared, Body& body) {
+  body.CopyFrom(declared);
+  RedactSecrets(body);
+  ConditionMemory none;
+  FillStatus(InputsOf(view, report, key), body, view.entry->conditions != nullptr ? *view.entry->conditions : none);
+}
+
 }  // namespace
 
-int64_t ConditionMemory::TransitionTime(const std::string& type, v1::Condition::Status status, int64_t now_unix_ns) {
+int64_t ConditionMemory::TransitionTime(std::string_view type, v1::Condition::Status status, int64_t now_unix_ns) {
   const std::lock_guard lock(mutex_);
-  const auto [at, is_new] = seen_.try_emplace(type, Seen{status, now_unix_ns});
-  if (!is_new && at->second.status != status) at->second = {status, now_unix_ns};
-  return at->second.since_unix_ns;
+  const auto at = std::ranges::find(seen_, type, &Seen::type);
+  if (at == seen_.end()) {
+    seen_.push_back({std::string(type), status, now_unix_ns});
+    return now_unix_ns;
+  }
+  if (at->status != status) {
+    at->status = status;
+    at->since_unix_ns = now_unix_ns;
+  }
+  return at->since_unix_ns;
 }
 
 ObjectCounters CountersIn(const std::map<std::string, ObjectCounters>& listeners, const std::map<std::string, ObjectCounters>& dialers,
@@ -251,27 +282,35 @@ ObjectCounters CountersIn(const std::map<std::string, ObjectCounters>& listeners
 }
 
 v1::Object ObjectView::In(const MergedReport& report) const {
-  const ObjectKey key = KeyOf(entry->object);
-  StatusInputs inputs;
-  inputs.entry = entry.get();
-  inputs.bound = bound;
-  inputs.reload_fault = reload_fault;
-  inputs.now_unix_ns = io::UnixNanoseconds();
-  inputs.counters = CountersIn(report.listeners, report.dialers, report.forwards, key);
-  if (carried != nullptr) inputs.counters += *carried;
-  if (key.kind == Kind::kDialer) {
-    if (const auto targets = report.targets.find(key.name); targets != report.targets.end()) inputs.targets = &targets->second;
-    if (const auto socket = report.dialer_sockets.find(key.name); socket != report.dialer_sockets.end()) inputs.socket = socket->second;
+  v1::Object object;
+  FillInto(report, object);
+  return object;
+}
+
+void ObjectView::FillInto(const MergedReport& report, v1::Object& object) const {
+  switch (entry->object.kind_case()) {
+    case v1::Object::kListener: return FillInto(report, *object.mutable_listener());
+    case v1::Object::kDialer: return FillInto(report, *object.mutable_dialer());
+    case v1::Object::kForward: return FillInto(report, *object.mutable_forward());
+    case v1::Object::KIND_NOT_SET: return;
   }
-  ConditionMemory none;
-  return ObjectWithStatus(inputs, entry->conditions != nullptr ? *entry->conditions : none);
+}
+
+void ObjectView::FillInto(const MergedReport& report, v1::Listener& body) const {
+  FillBody(*this, report, KeyOf(entry->object), entry->object.listener(), body);
+}
+void ObjectView::FillInto(const MergedReport& report, v1::Dialer& body) const {
+  FillBody(*this, report, KeyOf(entry->object), entry->object.dialer(), body);
+}
+void ObjectView::FillInto(const MergedReport& report, v1::Forward& body) const {
+  FillBody(*this, report, KeyOf(entry->object), entry->object.forward(), body);
 }
 
 v1::Object ObjectWithStatus(const StatusInputs& inputs, ConditionMemory& memory) {
   v1::Object object = RedactedObject(*inputs.entry);
-  if (object.has_listener()) FillListener(inputs, *object.mutable_listener(), memory);
-  if (object.has_dialer()) FillDialer(inputs, *object.mutable_dialer(), memory);
-  if (object.has_forward()) FillForward(inputs, *object.mutable_forward(), memory);
+  if (object.has_listener()) FillStatus(inputs, *object.mutable_listener(), memory);
+  if (object.has_dialer()) FillStatus(inputs, *object.mutable_dialer(), memory);
+  if (object.has_forward()) FillStatus(inputs, *object.mutable_forward(), memory);
   return object;
 }
 

@@ -9,6 +9,8 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "culvert/v1/daemon.pb.h"
 #include "server/listener_sockets.h"
@@ -21,15 +23,16 @@ namespace culvert::server {
 class ConditionMemory {
  public:
   // The time of the last change: `now` when `status` differs from the one seen before.
-  int64_t TransitionTime(const std::string& type, v1::Condition::Status status, int64_t now_unix_ns);
+  int64_t TransitionTime(std::string_view type, v1::Condition::Status status, int64_t now_unix_ns);
 
  private:
   struct Seen {
+    std::string type;
     v1::Condition::Status status;
     int64_t since_unix_ns;
   };
   std::mutex mutex_;
-  std::map<std::string, Seen> seen_;  // guarded by mutex_
+  std::vector<Seen> seen_;  // a handful; guarded by mutex_
 };
 
 // What there is to say of a listener's sockets. The sockets themselves are no part of a view: who reads a list must not keep a port that was
@@ -48,6 +51,12 @@ struct ObjectView {
 
   // A copy of the object without secrets and with its status. `report` may lack it, when it is new.
   [[nodiscard]] v1::Object In(const MergedReport& report) const;
+  // The same in place, which saves moving it, and where `object` or `body` is on an arena, most of what making it takes.
+  // REQUIRES: empty; `body` is of the kind of the entry.
+  void FillInto(const MergedReport& report, v1::Object& object) const;
+  void FillInto(const MergedReport& report, v1::Listener& body) const;
+  void FillInto(const MergedReport& report, v1::Dialer& body) const;
+  void FillInto(const MergedReport& report, v1::Forward& body) const;
 };
 
 // The counters of one object in a report; zeros when it is not there.

@@ -214,7 +214,23 @@ void Supervisor::Plan(Waiting waiting) {
     std::erase_if(waiting.set.changes, [this](const server::Change& change) { return !kept_.contains(KeyOf(change.object)); });
   }
   if (DeletePending(waiting)) return;
-  absl::StatusOr<ChangePlan> plan = MakePlan(table_, waiting.set, MakeContext());
+  change_is_running_ = true;
+  const auto planning = std::make_shared<Planning>(std::move(waiting), table_, MakeContext());
+  if (planning->plan.GoOn()) return GoOnPlanning(planning);
+  change_is_running_ = false;
+  ActOn(std::move(planning->waiting), planning->plan.Take());
+}
+
+void Supervisor::GoOnPlanning(const std::shared_ptr<Planning>& planning) {
+  thread_.PostRest([this, planning] {
+    if (planning->plan.GoOn()) return GoOnPlanning(planning);
+    change_is_running_ = false;
+    ActOn(std::move(planning->waiting), planning->plan.Take());
+    BeginNextChange();
+  });
+}
+
+void Supervisor::ActOn(Waiting waiting, absl::StatusOr<ChangePlan> plan) {
   if (!plan.ok()) return waiting.done(std::move(plan).status());
   if (!waiting.validate_only && ChangesAnything(*plan)) return Execute(std::move(waiting), *std::move(plan));
 

@@ -176,6 +176,13 @@ class Supervisor {
     bool validate_only = false;
     Done<ChangeOutcome> done;
   };
+  // A change that is being planned, a piece at a time.
+  struct Planning {
+    Planning(Waiting waiting_in, const ObjectTable& table, PlanContext context)
+        : waiting(std::move(waiting_in)), plan(table, waiting.set, std::move(context)) {}
+    Waiting waiting;
+    PlanInPieces plan;
+  };
   // What was kept under a key before a change.
   struct Undo {
     ObjectKey key;
@@ -227,6 +234,7 @@ class Supervisor {
   // What is, for who watches (WatchHub::Look).
   struct LookWork;
   void Look(const ReportPtr& report, SubjectBook& book, std::function<void()> done);
+  void Compare(const std::shared_ptr<LookWork>& work, std::function<void()> done);
   void TakeLooked(LookWork& work, SubjectBook& book);
   void RenewIdentity();
   // Entries of QUIC that share what is not in use any more, with what is.
@@ -238,6 +246,8 @@ class Supervisor {
     return running_state_.ViewOf(key, entry, entry->tls != nullptr ? tls_reload_.FaultOf(*entry) : std::string());
   }
   void Plan(Waiting waiting);
+  void GoOnPlanning(const std::shared_ptr<Planning>& planning);
+  void ActOn(Waiting waiting, absl::StatusOr<ChangePlan> plan);
   void Execute(Waiting waiting, ChangePlan plan);
   void OnInForce(const std::shared_ptr<Running>& running, const WorkerReport& gone);
   void AnswerChange(const std::shared_ptr<Running>& running);

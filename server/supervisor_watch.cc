@@ -1,4 +1,6 @@
 // What watchers are told: changes as they come into force, and the state of everything when they look.
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -6,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "google/protobuf/arena.h"
 #include "server/stats_proto.h"
 #include "server/supervisor.h"
 
@@ -19,6 +22,14 @@ SubjectBook::Key BookKey(const ObjectKey& key) {
     case Kind::kForward: break;
   }
   return {v1::WATCH_KIND_FORWARD, key.name};
+}
+
+Kind KindOf(v1::WatchKind kind) {
+  switch (kind) {
+    case v1::WATCH_KIND_DIALER: return Kind::kDialer;
+    case v1::WATCH_KIND_FORWARD: return Kind::kForward;
+    default: return Kind::kListener;
+  }
 }
 
 WatchedSubject SubjectOf(v1::Object object) {
@@ -48,35 +59,47 @@ void Supervisor::TellWatchers(const Running& running, const std::vector<v1::Obje
 struct Supervisor::LookWork {
   struct Seen {
     SubjectBook::Key key;
-    WatchedSubject subject;
+    KeptSubjectPtr subject;
     uint64_t fingerprint = 0;
   };
   int64_t began = 0;  // the revision then
   ReportPtr report;
+  static constexpr size_t kPiece = 500;
   std::vector<std::pair<ObjectView, uint64_t>> objects;  // with the fingerprints that the book has
+  size_t compared = 0;                                   // of the objects
   std::unordered_map<std::string, uint64_t> known_sessions;
   std::vector<Seen> changed;
   std::set<std::string> sessions;  // that there are
 
-  // Finds what has changed; the rest of a look costs next to nothing.
-  void Compare() {
-    for (const auto& [view, known] : objects) {
-      Seen seen;
-      seen.key = BookKey(KeyOf(view.entry->object));
-      seen.subject = SubjectOf(view.In(*report));
-      seen.fingerprint = FingerprintOf(seen.subject);
-      if (seen.fingerprint != known) changed.push_back(std::move(seen));
+  // Finds what has changed; the rest of a look costs next to nothing. A piece at a time: whoever asks for a list need not wait for all of
+  // it. Returns whether there is more.
+  bool CompareSome() {
+    google::protobuf::Arena arena;  // for one subject after the other
+    const size_t end = std::min(objects.size(), compared + kPiece);
+    for (; compared < end; ++compared) {
+      const auto& [view, known] = objects[compared];
+      arena.Reset();
+      auto& subject = *google::protobuf::Arena::CreateMessage<WatchedSubject>(&arena);
+      view.FillInto(*report, *subject.mutable_object());
+      Take(BookKey(KeyOf(view.entry->object)), subject, known);
     }
+    if (compared < objects.size()) return true;
     for (const SessionSnapshot& session : report->sessions) {
       sessions.insert(session.id);
-      Seen seen;
-      seen.key.kind = v1::WATCH_KIND_SESSION;
-      seen.key.name = session.id;
-      *seen.subject.mutable_session() = ToProto(session);
-      seen.fingerprint = FingerprintOf(seen.subject);
+      arena.Reset();
+      auto& subject = *google::protobuf::Arena::CreateMessage<WatchedSubject>(&arena);
+      *subject.mutable_session() = ToProto(session);
       const auto known = known_sessions.find(session.id);
-      if (known == known_sessions.end() || known->second != seen.fingerprint) changed.push_back(std::move(seen));
+      Take({v1::WATCH_KIND_SESSION, session.id}, subject, known == known_sessions.end() ? 0 : known->second);
     }
+    return false;
+  }
+
+  // `subject` is anything thereafter.
+  void Take(SubjectBook::Key key, WatchedSubject& subject, uint64_t known) {
+    KeptSubjectPtr kept = KeptSubject::Of(subject);
+    const uint64_t fingerprint = TakeFingerprint(subject);
+    if (fingerprint != known) changed.push_back({std::move(key), std::move(kept), fingerprint});
   }
 };
 
@@ -98,13 +121,17 @@ void Supervisor::Look(const ReportPtr& report, SubjectBook& book, std::function<
       work->known_sessions.emplace(session.id, book.FingerprintOf({v1::WATCH_KIND_SESSION, session.id}));
     }
   }
-  // As a reply: it must not be refused, and there is one at a time.
-  aside_.PostReply([this, work, &book, done = std::move(done)] {
-    work->Compare();
-    thread_.PostReply([this, work, &book, done] {
-      TakeLooked(*work, book);
-      done();
-    });
+  Compare(work, [this, work, &book, done = std::move(done)] {
+    TakeLooked(*work, book);
+    done();
+  });
+}
+
+void Supervisor::Compare(const std::shared_ptr<LookWork>& work, std::function<void()> done) {
+  // It must not be refused, and there is one at a time.
+  aside_.PostRest([this, work, done = std::move(done)] {
+    if (work->CompareSome()) return Compare(work, done);
+    thread_.PostReply(done);
   });
 }
 
@@ -115,8 +142,7 @@ void Supervisor::TakeLooked(LookWork& work, SubjectBook& book) {
       book.Observe(seen.key, std::move(seen.subject), seen.fingerprint);
       continue;
     }
-    const std::optional<Kind> kind = KindOf(seen.subject.object());
-    const bool is_there = kind && table_.Find({*kind, seen.key.name}) != nullptr;
+    const bool is_there = table_.Find({KindOf(seen.key.kind), seen.key.name}) != nullptr;
     if (is_there && book.RevisionOf(seen.key) <= work.began) book.Observe(seen.key, std::move(seen.subject), seen.fingerprint);
   }
   if (work.report->wants.sessions) book.ForgetOthers(v1::WATCH_KIND_SESSION, work.sessions);

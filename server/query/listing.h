@@ -46,29 +46,40 @@ absl::StatusOr<ListQuery> ParseListQuery(const Request& request, const google::p
   return query;
 }
 
-// The page of `items` (messages of the type that the query was parsed for) that it asks for: `add(Item&)` is called for each, in
-// order, after the mask was applied. `name_of(item)` is what breaks ties. REQUIRES: no two have one name.
-template <typename Item, typename NameOf, typename Add, typename Response>
-absl::Status FillList(const PageTokens& tokens, const ListQuery& query, std::vector<Item>& items, const NameOf& name_of, const Add& add,
-                      Response& response) {
+// Which of `count` items make up the page that `query` asks for, in order. `item_at(i)` is item i, a message of the type that the query was
+// parsed for; it is looked at before the next one is asked for. `name_of(item)` is what breaks ties. REQUIRES: no two have one name.
+template <typename ItemAt, typename NameOf, typename Response>
+absl::StatusOr<std::vector<size_t>> SelectPage(const PageTokens& tokens, const ListQuery& query, size_t count, const ItemAt& item_at,
+                                               const NameOf& name_of, Response& response) {
   struct Keyed {
     std::string key;
-    Item* item;
+    size_t index;
   };
   std::vector<Keyed> matching;
-  matching.reserve(items.size());
-  for (Item& item : items) {
-    if (query.filter.Matches(item)) matching.push_back({query.order.KeyOf(item, name_of(item)), &item});
+  for (size_t i = 0; i < count; ++i) {
+    const auto& item = item_at(i);
+    if (query.filter.Matches(item)) matching.push_back({query.order.KeyOf(item, name_of(item)), i});
   }
   std::ranges::sort(matching, {}, &Keyed::key);
   CULVERT_ASSIGN_OR_RETURN(const PageRange page, FindPage(tokens, query.page_size, query.page_token, query.arguments, matching.size(),
                                                           [&](size_t i) -> const std::string& { return matching[i].key; }));
-  for (size_t i = page.begin; i < page.end; ++i) {
-    query.mask.Trim(*matching[i].item);
-    add(*matching[i].item);
-  }
   response.set_next_page_token(page.next_token);
   response.set_total_size(static_cast<int32_t>(matching.size()));
+  std::vector<size_t> selected;
+  for (size_t i = page.begin; i < page.end; ++i) selected.push_back(matching[i].index);
+  return selected;
+}
+
+// The page of `items` that the query asks for: `add(Item&)` is called for each, in order, after the mask was applied.
+template <typename Item, typename NameOf, typename Add, typename Response>
+absl::Status FillList(const PageTokens& tokens, const ListQuery& query, std::vector<Item>& items, const NameOf& name_of, const Add& add,
+                      Response& response) {
+  const auto item_at = [&](size_t i) -> const Item& { return items[i]; };
+  CULVERT_ASSIGN_OR_RETURN(const std::vector<size_t> selected, SelectPage(tokens, query, items.size(), item_at, name_of, response));
+  for (const size_t i : selected) {
+    query.mask.Trim(items[i]);
+    add(items[i]);
+  }
   return absl::OkStatus();
 }
 

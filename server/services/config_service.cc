@@ -1,5 +1,6 @@
 #include "server/services/config_service.h"
 
+#include <memory>
 #include <utility>
 
 #include "server/services/unary_call.h"
@@ -7,6 +8,8 @@
 
 namespace culvert::server {
 namespace {
+
+constexpr size_t kLongAnswer = 50;  // objects
 
 v1::ApplyResponse::Action ToProto(ChangeResult::Action action) {
   switch (action) {
@@ -54,9 +57,14 @@ grpc::ServerUnaryReactor* ConfigService::Apply(Call* call, const v1::ApplyReques
     set.prune = request->prune();
     set.force_conflicts = request->force_conflicts();
     for (const v1::Object& object : request->objects()) set.changes.emplace_back().object = object;
-    context_.supervisor->Change(std::move(set), request->validate_only(), [answer](absl::StatusOr<Supervisor::ChangeOutcome> outcome) {
-      answer.Answer(outcome.status(), [&](v1::ApplyResponse& out) { FillOutcome(*outcome, out); });
-    });
+    // The answer holds every object twice. Making a long one must not hold up who asks for something else.
+    const auto done = [answer, supervisor = context_.supervisor](absl::StatusOr<Supervisor::ChangeOutcome> outcome) {
+      const bool is_long = outcome.ok() && outcome->results.size() > kLongAnswer;
+      const auto shared = std::make_shared<absl::StatusOr<Supervisor::ChangeOutcome>>(std::move(outcome));
+      const auto say = [answer, shared] { answer.Answer(shared->status(), [&](v1::ApplyResponse& out) { FillOutcome(**shared, out); }); };
+      if (!is_long || !supervisor->Aside(say)) say();
+    };
+    context_.supervisor->Change(std::move(set), request->validate_only(), done);
   });
 }
 

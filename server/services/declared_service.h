@@ -12,6 +12,7 @@
 
 #include "server/error_builder.h"
 #include "server/query/listing.h"
+#include "server/services/arena_calls.h"
 #include "server/services/unary_call.h"
 #include "server/supervisor.h"
 
@@ -31,7 +32,7 @@ class DeclaredMethods {
       if (!parsed.ok()) return answer.Answer(parsed.status());
       const auto query = std::make_shared<const ListQuery>(*std::move(parsed));
       // Where names alone decide, the page is found before anybody is asked about what stands on it; else all are looked at.
-      const auto page = std::make_shared<Response>();
+      const std::shared_ptr<Response> page = OnArenaOf<Request, Response>(*call);
       const auto select = [tokens = context_.tokens, query, page](const std::vector<EntryPtr>& entries) -> absl::StatusOr<Supervisor::Range> {
         if (!query->IsByNameOnly()) return Supervisor::Range{0, entries.size()};
         CULVERT_ASSIGN_OR_RETURN(const PageRange range,
@@ -44,7 +45,7 @@ class DeclaredMethods {
       context_.supervisor->List(Traits::kKind, select, [tokens = context_.tokens, query, page, answer](const absl::StatusOr<Supervisor::Listing>& listing) {
         if (!listing.ok()) return answer.Answer(listing.status());
         const absl::Status status = FillPage(*tokens, *query, *listing, *page);
-        answer.Answer(status, [&](Response& out) { out.Swap(page.get()); });
+        answer.Answer(status, [&](Response& out) { out.Swap(page.get()); });  // of one arena: no copy
       });
     });
   }
@@ -114,24 +115,28 @@ class DeclaredMethods {
   template <typename Response>
   static absl::Status FillPage(const PageTokens& tokens, const ListQuery& query, const Supervisor::Listing& listing, Response& page) {
     page.set_revision(listing.revision);
-    const auto add = [&page](Body& body) { Traits::AddTo(page) = std::move(body); };
+    const auto add = [&](const ObjectView& view) {
+      Body& body = Traits::AddTo(page);
+      view.FillInto(*listing.report, body);
+      query.mask.Trim(body);
+    };
     if (query.IsByNameOnly()) {
-      for (const ObjectView& view : listing.objects) {
-        Body body = BodyIn(listing, view);
-        query.mask.Trim(body);
-        add(body);
-      }
+      for (const ObjectView& view : listing.objects) add(view);
       return absl::OkStatus();
     }
-    std::vector<Body> bodies;
-    bodies.reserve(listing.objects.size());
-    for (const ObjectView& view : listing.objects) bodies.push_back(BodyIn(listing, view));
-    return FillList(tokens, query, bodies, [](const Body& body) { return body.metadata().name(); }, add, page);
-  }
-
-  static Body BodyIn(const Supervisor::Listing& listing, const ObjectView& view) {
-    v1::Object object = view.In(*listing.report);
-    return std::move(Traits::MutableOf(object));
+    // Each is made to be looked at and forgotten: what is on the page is made again, and the rest never takes memory together.
+    google::protobuf::Arena arena;
+    const auto look = [&](size_t i) -> const Body& {
+      arena.Reset();
+      Body& body = *google::protobuf::Arena::CreateMessage<Body>(&arena);
+      listing.objects[i].FillInto(*listing.report, body);
+      return body;
+    };
+    CULVERT_ASSIGN_OR_RETURN(
+        const std::vector<size_t> selected,
+        SelectPage(tokens, query, listing.objects.size(), look, [](const Body& body) { return body.metadata().name(); }, page));
+    for (const size_t i : selected) add(listing.objects[i]);
+    return absl::OkStatus();
   }
 
   template <typename Response>

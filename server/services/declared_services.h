@@ -5,6 +5,7 @@
 #include "culvert/v1/dialer.grpc.pb.h"
 #include "culvert/v1/forward.grpc.pb.h"
 #include "culvert/v1/listener.grpc.pb.h"
+#include "server/services/arena_calls.h"
 #include "server/services/declared_service.h"
 
 namespace culvert::server {
@@ -44,7 +45,7 @@ struct ForwardTraits {
 
 class ListenerService final : public v1::ListenerService::CallbackService {
  public:
-  explicit ListenerService(const ServiceContext& context) : methods_(context) {}
+  explicit ListenerService(const ServiceContext& context) : methods_(context) { SetMessageAllocatorFor_ListListeners(&lists_); }
 
   using Call = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
@@ -69,11 +70,12 @@ class ListenerService final : public v1::ListenerService::CallbackService {
 
  private:
   const DeclaredMethods<ListenerTraits> methods_;
+  ArenaCalls<v1::ListListenersRequest, v1::ListListenersResponse> lists_;
 };
 
 class DialerService final : public v1::DialerService::CallbackService {
  public:
-  explicit DialerService(const ServiceContext& context) : context_(context), methods_(context) {}
+  explicit DialerService(const ServiceContext& context) : context_(context), methods_(context) { SetMessageAllocatorFor_ListDialers(&lists_); }
 
   using Call = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
@@ -99,11 +101,12 @@ class DialerService final : public v1::DialerService::CallbackService {
  private:
   const ServiceContext context_;
   const DeclaredMethods<DialerTraits> methods_;
+  ArenaCalls<v1::ListDialersRequest, v1::ListDialersResponse> lists_;
 };
 
 class ForwardService final : public v1::ForwardService::CallbackService {
  public:
-  explicit ForwardService(const ServiceContext& context) : methods_(context) {}
+  explicit ForwardService(const ServiceContext& context) : methods_(context) { SetMessageAllocatorFor_ListForwards(&lists_); }
 
   using Call = grpc::CallbackServerContext;
   using Reactor = grpc::ServerUnaryReactor;
@@ -128,6 +131,7 @@ class ForwardService final : public v1::ForwardService::CallbackService {
 
  private:
   const DeclaredMethods<ForwardTraits> methods_;
+  ArenaCalls<v1::ListForwardsRequest, v1::ListForwardsResponse> lists_;
 };
 
 }  // namespace culvert::server

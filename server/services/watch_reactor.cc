@@ -1,5 +1,5 @@
-// ObserveService.Watch: one reader's stream. What it is given are records that all readers share; the filter and the copy into a message
-// are done here, on gRPC's threads.
+// ObserveService.Watch: one reader's stream. What it is given are records that all readers share; they are made messages and filtered
+// here, on gRPC's threads.
 #include <google/protobuf/util/time_util.h>
 
 #include <deque>
@@ -137,25 +137,25 @@ class WatchStream final : public WriteStream<v1::WatchResponse>, public WatchRea
     return filter != filters_.end() && filter->second.Matches(BodyOf(subject));
   }
 
-  // False: it is not for this reader.
+  // False: it is not for this reader; `message` is anything then.
   bool Fill(const WatchItem& item, v1::WatchResponse& message) const {
     message.set_revision(item.revision);
     switch (item.kind) {
       case WatchItem::Kind::kSnapshotComplete: message.mutable_bookmark()->set_snapshot_complete(true); return true;
       case WatchItem::Kind::kBookmark: message.mutable_bookmark(); return true;
       case WatchItem::Kind::kInitial:
-        if (!Matches(*item.subject)) return false;
-        *message.mutable_change() = *item.subject;
+        item.subject->ReadInto(*message.mutable_change());
+        if (!Matches(message.change())) return false;
         message.mutable_change()->set_type(Change::TYPE_ADDED);
         message.mutable_change()->set_initial(true);
         return true;
       case WatchItem::Kind::kChange: break;
     }
     const WatchRecord& record = *item.record;
-    const bool matched = record.before != nullptr && Matches(*record.before);
-    const bool matches = !record.is_gone && Matches(*record.subject);
+    record.subject->ReadInto(*message.mutable_change());
+    const bool matched = record.before != nullptr && (filters_.empty() || Matches(record.before->Read()));
+    const bool matches = !record.is_gone && Matches(message.change());
     if (!matched && !matches) return false;
-    *message.mutable_change() = *record.subject;
     message.mutable_change()->set_type(!matches ? Change::TYPE_DELETED : matched ? Change::TYPE_MODIFIED : Change::TYPE_ADDED);
     return true;
   }

@@ -10,8 +10,12 @@ namespace culvert::server {
 
 uint64_t FingerprintOf(const WatchedSubject& subject) {
   WatchedSubject lasting = subject;
-  ClearLive(lasting);
-  return std::max<uint64_t>(std::hash<std::string>()(DeterministicBytes(lasting)), 1);
+  return TakeFingerprint(lasting);
+}
+
+uint64_t TakeFingerprint(WatchedSubject& subject) {
+  ClearLive(subject);
+  return std::max<uint64_t>(std::hash<std::string>()(DeterministicBytes(subject)), 1);
 }
 
 uint64_t SubjectBook::FingerprintOf(const Key& key) const {
@@ -24,19 +28,18 @@ int64_t SubjectBook::RevisionOf(const Key& key) const {
   return at != subjects_.end() ? at->second.revision : 0;
 }
 
-bool SubjectBook::Observe(const Key& key, WatchedSubject subject) {
-  const uint64_t fingerprint = server::FingerprintOf(subject);
-  return Observe(key, std::move(subject), fingerprint);
+bool SubjectBook::Observe(const Key& key, const WatchedSubject& subject) {
+  return Observe(key, KeptSubject::Of(subject), server::FingerprintOf(subject));
 }
 
-bool SubjectBook::Observe(const Key& key, WatchedSubject subject, uint64_t fingerprint) {
+bool SubjectBook::Observe(const Key& key, KeptSubjectPtr subject, uint64_t fingerprint) {
   Subject& known = subjects_[key];
   if (known.subject != nullptr && known.fingerprint == fingerprint) return false;
   WatchRecord record;
   record.kind = key.kind;
   record.key = key.name;
   record.revision = revisions_.Next();
-  record.before = std::exchange(known.subject, std::make_shared<const WatchedSubject>(std::move(subject)));
+  record.before = std::exchange(known.subject, std::move(subject));
   record.subject = known.subject;
   known.fingerprint = fingerprint;
   known.revision = record.revision;
@@ -51,7 +54,7 @@ void SubjectBook::Forget(const Key& key, const WatchedSubject* last) {
   record.kind = key.kind;
   record.key = key.name;
   record.before = at->second.subject;
-  record.subject = last != nullptr ? std::make_shared<const WatchedSubject>(*last) : at->second.subject;
+  record.subject = last != nullptr ? KeptSubject::Of(*last) : at->second.subject;
   record.is_gone = true;
   subjects_.erase(at);
   log_.Append(std::move(record));

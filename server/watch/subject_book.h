@@ -23,7 +23,7 @@ class SubjectBook {
     friend auto operator<=>(const Key&, const Key&) = default;
   };
   struct Subject {
-    std::shared_ptr<const WatchedSubject> subject;
+    KeptSubjectPtr subject;
     int64_t revision = 0;      // of its last change
     uint64_t fingerprint = 0;  // of all but its live figures
   };
@@ -32,9 +32,9 @@ class SubjectBook {
   explicit SubjectBook(WatchLog& log, RevisionClock& revisions) : log_(log), revisions_(revisions) {}
 
   // What a subject is now; a record when it is new or has changed. Returns whether it has.
-  bool Observe(const Key& key, WatchedSubject subject);
+  bool Observe(const Key& key, const WatchedSubject& subject);
   // The same, with its fingerprint.
-  bool Observe(const Key& key, WatchedSubject subject, uint64_t fingerprint);
+  bool Observe(const Key& key, KeptSubjectPtr subject, uint64_t fingerprint);
   // It is gone; `last` is how it was, nullptr: as it is known.
   void Forget(const Key& key, const WatchedSubject* last);
   // All of `kind` that are not in `names` are gone.
@@ -54,5 +54,7 @@ class SubjectBook {
 
 // What tells a subject from itself after a change; never 0.
 uint64_t FingerprintOf(const WatchedSubject& subject);
+// The same; its live figures are gone thereafter.
+uint64_t TakeFingerprint(WatchedSubject& subject);
 
 }  // namespace culvert::server

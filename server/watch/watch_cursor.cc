@@ -48,7 +48,7 @@ void WatchCursor::AddSubjects(const SubjectBook& book, const RevisionClock& revi
     after_ = at->first;
     if (!Wants(at->first.kind)) continue;
     items.push_back({WatchItem::Kind::kInitial, at->second.revision, at->second.subject, nullptr});
-    bytes += at->second.subject->ByteSizeLong();
+    bytes += at->second.subject->size();
   }
   const bool is_last = at == book.subjects().end();
   // What comes behind the last one later is not in the snapshot.
@@ -63,8 +63,8 @@ void WatchCursor::AddEvents(const RevisionClock& revisions, const std::vector<Ev
     if (Wants(v1::WATCH_KIND_EVENT)) events_.assign(events.rbegin(), events.rend());
   }
   while (!events_.empty() && items.size() < kMaxItems && bytes < kMaxBytes) {
-    auto subject = std::make_shared<const WatchedSubject>(SubjectOf(*events_.back()));
-    bytes += subject->ByteSizeLong();
+    KeptSubjectPtr subject = KeptSubject::Of(SubjectOf(*events_.back()));
+    bytes += subject->size();
     items.push_back({WatchItem::Kind::kInitial, events_.back()->revision, std::move(subject), nullptr});
     events_.pop_back();
   }
@@ -90,7 +90,7 @@ void WatchCursor::AddRecords(const WatchLog& log, int64_t until, std::vector<Wat
     position_ = record->revision;
     if (!Wants(record->kind) || (phase_ == Phase::kCatchUp && IsInSnapshot(*record))) continue;
     items.push_back({WatchItem::Kind::kChange, record->revision, nullptr, record});
-    bytes += record->bytes;
+    bytes += record->subject->size();
   }
 }
 

@@ -23,8 +23,8 @@ struct WatchItem {
   enum class Kind : uint8_t { kInitial, kChange, kSnapshotComplete, kBookmark };
   Kind kind = Kind::kChange;
   int64_t revision = 0;
-  std::shared_ptr<const WatchedSubject> subject;  // kInitial
-  WatchRecordPtr record;                          // kChange
+  KeptSubjectPtr subject;  // kInitial
+  WatchRecordPtr record;   // kChange
 };
 
 class WatchCursor {

@@ -133,7 +133,7 @@ void WatchHub::OnEvent(const EventPtr& event) {
   WatchRecord record;
   record.revision = event->revision;
   record.kind = v1::WATCH_KIND_EVENT;
-  record.subject = std::make_shared<const WatchedSubject>(SubjectOf(*event));
+  record.subject = KeptSubject::Of(SubjectOf(*event));
   log_.Append(std::move(record));
   Publish();
 }

@@ -7,12 +7,11 @@ namespace culvert::server {
 
 void WatchLog::Append(WatchRecord record) {
   if (record.revision == 0) record.revision = revisions_.Next();
-  record.bytes = record.subject->ByteSizeLong();
-  bytes_ += record.bytes;
+  bytes_ += record.subject->size();
   records_.push_back(std::make_shared<const WatchRecord>(std::move(record)));
   while (records_.size() > kMaxRecords || (bytes_ > kMaxBytes && records_.size() > 1)) {
     compacted_ = records_.front()->revision;
-    bytes_ -= records_.front()->bytes;
+    bytes_ -= records_.front()->subject->size();
     records_.pop_front();
   }
 }

@@ -10,21 +10,19 @@
 #include <string>
 
 #include "culvert/v1/observe.pb.h"
+#include "server/watch/kept_subject.h"
 #include "server/watch/revision.h"
 
 namespace culvert::server {
-
-using WatchedSubject = v1::WatchResponse::Change;  // with the subject set; type and initial are filled in for each reader
 
 struct WatchRecord {
   int64_t revision = 0;
   v1::WatchKind kind = v1::WATCH_KIND_UNSPECIFIED;
   std::string key;  // tells the subject from others of its kind
   // As it is now; of a subject that is gone, as it was last.
-  std::shared_ptr<const WatchedSubject> subject;
-  std::shared_ptr<const WatchedSubject> before;  // nullptr: it is new
+  KeptSubjectPtr subject;
+  KeptSubjectPtr before;  // nullptr: it is new
   bool is_gone = false;
-  size_t bytes = 0;  // of the subject, encoded
 };
 using WatchRecordPtr = std::shared_ptr<const WatchRecord>;
 
@@ -32,7 +30,7 @@ class WatchLog {
  public:
   // More than one Apply of everything there can be makes, with an event for each.
   static constexpr size_t kMaxRecords = 32768;
-  static constexpr size_t kMaxBytes = 8 << 20;  // encoded; in memory it is three times as much
+  static constexpr size_t kMaxBytes = 8 << 20;  // of subjects
 
   // Outlives it.
   explicit WatchLog(RevisionClock& revisions) : revisions_(revisions), compacted_(revisions.first()) {}

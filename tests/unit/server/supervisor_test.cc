@@ -326,6 +326,40 @@ TEST_F(SupervisorTest, ManyConcurrentChangesAreAllAnsweredInOneOrder) {
   EXPECT_EQ(workers_[0].updates, 10);
 }
 
+TEST_F(SupervisorTest, AQuestionDoesNotWaitForALargeChange) {
+  ASSERT_TRUE(Apply({TcpListener("l", "127.0.0.1:1")}).ok());
+  ChangeSet set;
+  set.manager = "api";
+  set.is_apply = true;
+  for (int i = 0; i < 1000; ++i) set.changes.emplace_back().object = KcpDialer("d" + std::to_string(i), "b:1");
+  std::vector<std::string> order;  // the control thread's, until both are done
+  std::promise<void> both_wait, changed, answered;
+  ASSERT_TRUE(thread_.Post([ready = both_wait.get_future().share()] { ready.wait(); }));
+  supervisor_->Change(std::move(set), /*validate_only=*/true, [&](const absl::StatusOr<Outcome>& outcome) {
+    order.push_back(outcome.ok() ? "changed" : std::string(outcome.status().message()));
+    changed.set_value();
+  });
+  supervisor_->Get({Kind::kListener, "l"}, [&](const absl::StatusOr<v1::Object>& object) {
+    order.push_back(object.ok() ? "answered" : std::string(object.status().message()));
+    answered.set_value();
+  });
+  both_wait.set_value();
+  changed.get_future().wait();
+  answered.get_future().wait();
+  EXPECT_THAT(order, ElementsAre("answered", "changed"));
+}
+
+TEST_F(SupervisorTest, ARefusedLargeChangeLetsTheNextOneBegin) {
+  std::vector<v1::Object> objects;
+  for (int i = 0; i < 300; ++i) objects.push_back(KcpDialer("d" + std::to_string(i), "b:1"));
+  objects.push_back(KcpDialer("d7", "b:1"));
+  EXPECT_EQ(Apply(objects).status().code(), absl::StatusCode::kInvalidArgument);
+  objects.pop_back();
+  const auto outcome = Apply(objects);
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_EQ(outcome->results.size(), 300u);
+}
+
 TEST_F(SupervisorTest, TheDaemonCountsItsObjects) {
   ASSERT_TRUE(Apply({TcpListener("l", "127.0.0.1:1"), ForwardDirect("f", "l")}).ok());
   const auto daemon = Await<absl::StatusOr<v1::Daemon>>([&](auto done) { supervisor_->GetDaemon(done); });

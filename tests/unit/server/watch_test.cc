@@ -52,7 +52,7 @@ class World {
     WatchRecord record;
     record.revision = event->revision;
     record.kind = v1::WATCH_KIND_EVENT;
-    record.subject = std::make_shared<const WatchedSubject>(SubjectOf(*event));
+    record.subject = KeptSubject::Of(SubjectOf(*event));
     log.Append(std::move(record));
   }
 };
@@ -65,12 +65,13 @@ class Replica {
       switch (item.kind) {
         case WatchItem::Kind::kInitial: {
           EXPECT_FALSE(is_complete_) << "a snapshot after its end";
-          EXPECT_TRUE(subjects_.emplace(KeyOf(*item.subject), item.subject->SerializeAsString()).second) << "twice in a snapshot";
-          seen_[KeyOf(*item.subject)] = item.revision;
+          const SubjectBook::Key key = KeyOf(item.subject->Read());
+          EXPECT_TRUE(subjects_.emplace(key, item.subject->encoded()).second) << "twice in a snapshot";
+          seen_[key] = item.revision;
           break;
         }
         case WatchItem::Kind::kChange: {
-          const SubjectBook::Key key = KeyOf(*item.record->subject);
+          const SubjectBook::Key key = KeyOf(item.record->subject->Read());
           EXPECT_GT(item.revision, seen_[key]) << "repeated: " << key.name;
           EXPECT_GT(item.revision, last_);
           last_ = item.revision;
@@ -79,7 +80,7 @@ class Replica {
             EXPECT_EQ(subjects_.erase(key), 1u) << "gone, but was never there: " << key.name;
           } else {
             EXPECT_EQ(subjects_.contains(key), item.record->before != nullptr || false) << key.name;
-            subjects_[key] = item.record->subject->SerializeAsString();
+            subjects_[key] = item.record->subject->encoded();
           }
           break;
         }
@@ -95,7 +96,7 @@ class Replica {
   }
   void ExpectIs(const World& world) const {
     std::map<SubjectBook::Key, std::string> expected;
-    for (const auto& [key, subject] : world.book.subjects()) expected[KeyOf(*subject.subject)] = subject.subject->SerializeAsString();
+    for (const auto& [key, subject] : world.book.subjects()) expected[KeyOf(subject.subject->Read())] = subject.subject->encoded();
     for (const EventPtr& event : world.events) {
       const WatchedSubject subject = SubjectOf(*event);
       expected[KeyOf(subject)] = subject.SerializeAsString();
@@ -152,7 +153,7 @@ TEST(SubjectBook, WhatIsGoneIsToldOnceAsItWasLast) {
   const WatchRecordPtr record = world.log.NextAfter(before);
   ASSERT_NE(record, nullptr);
   EXPECT_TRUE(record->is_gone);
-  EXPECT_EQ(record->subject->object().listener().status().counters().rx_bytes(), 77u);
+  EXPECT_EQ(record->subject->Read().object().listener().status().counters().rx_bytes(), 77u);
   EXPECT_EQ(world.log.NextAfter(record->revision), nullptr);
 }
 
@@ -194,7 +195,7 @@ TEST(WatchCursor, GivesOnlyTheKindsAskedFor) {
   WatchCursor cursor = WatchCursor::FromSnapshot(1u << v1::WATCH_KIND_SESSION, world.revisions);
   const std::vector<WatchItem> items = Next(cursor, world);
   ASSERT_EQ(items.size(), 2u);
-  EXPECT_TRUE(items[0].subject->has_session());
+  EXPECT_TRUE(items[0].subject->Read().has_session());
   EXPECT_EQ(items[1].kind, WatchItem::Kind::kSnapshotComplete);
   world.AddEvent("two");
   EXPECT_TRUE(Next(cursor, world).empty());
