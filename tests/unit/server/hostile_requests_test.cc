@@ -5,6 +5,7 @@
 #include <iostream>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "google/rpc/error_details.pb.h"
 #include "proto/manifest/manifest.h"
 #include "server/file_objects.h"
@@ -207,11 +208,14 @@ TEST_P(HostileTest, Updates) {
     if (std::exchange(has_tried_masks, true)) continue;
     for (const FieldAt& at : AllFields(*BodyOf(valid).GetDescriptor())) {
       const bool is_readable = at.path.starts_with("status") || RulesOf(*at.field).output_only();
-      for (const std::string& mask : {at.path + "x", at.path + ".", at.path + "..x", "x." + at.path, "." + at.path, is_readable ? at.path : at.path + ".*"}) {
+      const std::string& p = at.path;
+      for (const std::string& mask : {p + "x", p + ".", p + "..x", "x." + p, "." + p, is_readable ? p : p + ".*", p + " ", " " + p, p + "," + p, "\"" + p + "\"",
+                                      p + "[0]", p + std::string(1, '\0'), "\x1b[2J" + p, absl::AsciiStrToUpper(p), p + "/" + p}) {
         UpdateRefused(valid, mask, "update_mask", mask);
       }
     }
   }
+  EXPECT_GE(count_, kEnough);
 }
 
 TEST_P(HostileTest, ChangesOfWhatIsSettled) {
