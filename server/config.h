@@ -118,6 +118,10 @@ struct ForwardConfig {
   bool paused = false;
 };
 
+// What a worker refuses since the daemon drains: nothing; new sessions of KCP and QUIC listeners, what comes through them, and what comes to
+// the private side of reverse forwards; or everything new.
+enum class DrainMode : uint8_t { kNone, kInbound, kWhole };
+
 // Everything a worker is to run. Swapped as a whole at an iteration boundary.
 struct Routing {
   // Each sorted by name; what did not change is the same object as in the routing before (routing_difference.h).
@@ -126,6 +130,7 @@ struct Routing {
   std::vector<std::shared_ptr<const ForwardConfig>> forwards;
   // Where this daemon listens: never reached by who names a destination.
   std::vector<SocketAddress> own_addresses;
+  DrainMode drain = DrainMode::kNone;
 };
 
 }  // namespace culvert::server

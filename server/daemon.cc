@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/base/log.h"
+#include "core/io/file_stamp.h"
 #include "core/io/monotonic_clock.h"
 #include "server/access/control_credentials.h"
 #include "server/error_builder.h"
@@ -27,15 +28,6 @@ std::unique_ptr<StartFailure> Fail(int exit_code, std::vector<std::string> lines
   return std::make_unique<StartFailure>(StartFailure{exit_code, std::move(lines)});
 }
 
-// The lines of a status whose message has one line per fault.
-std::vector<std::string> Lines(const absl::Status& status) {
-  std::vector<std::string> lines;
-  std::string rest(status.message());
-  for (size_t at; (at = rest.find('\n')) != std::string::npos; rest.erase(0, at + 1)) lines.push_back(rest.substr(0, at));
-  if (!rest.empty()) lines.push_back(rest);
-  return lines;
-}
-
 // "127.0.0.1:41235" of "127.0.0.1:0". Empty without a port.
 std::string BoundText(const std::string& bind, int port) {
   return port != 0 ? bind.substr(0, bind.rfind(':') + 1) + std::to_string(port) : "";
@@ -46,15 +38,17 @@ std::string BoundText(const std::string& bind, int port) {
 Daemon::~Daemon() { Stop(); }
 
 std::unique_ptr<StartFailure> Daemon::Start() {
-  const auto objects = LoadFolders(options_.config_dirs);
-  if (!objects.ok()) return Fail(2, Lines(objects.status()));
+  const uint64_t config_stamp = ConfigWatcher::StampOf(options_.config_dirs);
+  ConfigFiles files = ReadConfigFiles(options_.config_dirs);
+  if (!files.faults.empty()) return Fail(2, files.faults);
+  const size_t objects = files.objects.size();
   absl::StatusOr<std::unique_ptr<AccessBook>> access = OpenAccess();
-  if (!access.ok()) return Fail(2, Lines(access.status()));
+  if (!access.ok()) return Fail(2, LinesOf(access.status()));
   if (!options_.control_tcp.bind.empty()) {
-    if (const absl::Status status = JudgeControlCredentials(options_.control_tcp); !status.ok()) return Fail(2, Lines(status));
+    if (const absl::Status status = JudgeControlCredentials(options_.control_tcp); !status.ok()) return Fail(2, LinesOf(status));
   }
   if (const absl::Status status = PrepareControlSocket(options_.control_path); !status.ok()) {
-    return Fail(status.code() == absl::StatusCode::kInvalidArgument ? 2 : 1, Lines(status));
+    return Fail(status.code() == absl::StatusCode::kInvalidArgument ? 2 : 1, LinesOf(status));
   }
   if (auto failure = OpenState()) return failure;
   OpenStore();
@@ -75,6 +69,9 @@ std::unique_ptr<StartFailure> Daemon::Start() {
   supervisor.quic_identity = quic_identity_.get();
   supervisor.logs = &logs_;
   supervisor.facts = Facts();
+  supervisor.drain_timeout = options_.drain_timeout;
+  supervisor.on_drained = [] { StopProcess(); };
+  supervisor.stamp_file = io::FileStamp;
   for (const std::string& folder : options_.config_dirs) supervisor.config_status.add_config_dirs(folder);
   if (opened_store_) {
     supervisor.config_status.set_state_file(state_path_ + "/" + kStoreFile);
@@ -92,6 +89,7 @@ std::unique_ptr<StartFailure> Daemon::Start() {
   supervisor_->EverySecond([this] {
     static_cast<void>(supervisor_->Aside([] { TrimGrownHeap(kMostGrowth); }));
   });
+  if (auto failure = StartObserving()) return failure;
   TellOfStore();
   if (opened_store_) {
     StoreWriter::Callbacks callbacks;
@@ -100,23 +98,26 @@ std::unique_ptr<StartFailure> Daemon::Start() {
     callbacks.on_content = [this](StoreContent content) { supervisor_->RestoreHere(std::move(content.objects)); };
     store_ = std::make_unique<StoreWriter>(*thread_, state_path_, *std::move(opened_store_), std::move(callbacks), StoreWriter::Options());
   }
-  if (auto failure = ApplyFiles(*objects)) return failure;
+  if (auto failure = ApplyFiles(std::move(files))) return failure;
   RestoreObjects();
+  if (auto failure = WatchFiles(config_stamp)) return failure;
 
   ControlServer::Options control{.path = options_.control_path, .tcp = std::nullopt};
   if (const Options::ControlTcp& tcp = options_.control_tcp; !tcp.bind.empty()) {
     control.tcp = ControlTcpOptions{tcp.bind, tcp.certificate_file, tcp.private_key_file, tcp.trust_file, tcp.reflection};
   }
   auto server = ControlServer::Start(control, *std::move(access), *supervisor_, *hub_, *tokens_);
-  if (!server.ok()) return Fail(1, Lines(server.status()));
+  if (!server.ok()) return Fail(1, LinesOf(server.status()));
   server_ = *std::move(server);
   server_->SetServing(true);
+  if (observer_ != nullptr) observer_->SetStarted();
   Log(LogLevel::kInfo, "daemon", "serving",
       {{"version", CULVERT_VERSION},
        {"control", "unix:" + options_.control_path},
        {"control_tcp", BoundText(options_.control_tcp.bind, server_->tcp_port())},
+       {"observe", http_ != nullptr ? BoundText(options_.observe, http_->port()) : ""},
        {"workers", std::to_string(workers_.size())},
-       {"objects", std::to_string(objects->size())}});
+       {"objects", std::to_string(objects)}});
   return nullptr;
 }
 
@@ -153,7 +154,7 @@ std::unique_ptr<StartFailure> Daemon::OpenState() {
   }
   if (state != nullptr) state_path_ = state->path();
   auto identity = QuicIdentity::Create(std::move(state), why, random_, io::UnixNanoseconds() / 1'000'000'000);
-  if (!identity.ok()) return Fail(1, Lines(identity.status()));
+  if (!identity.ok()) return Fail(1, LinesOf(identity.status()));
   quic_identity_ = *std::move(identity);
   return nullptr;
 }
@@ -209,25 +210,61 @@ std::unique_ptr<StartFailure> Daemon::StartWorkers() {
                                .max_udp_sockets = MaxOpenFiles() / 2,
                                .directory = &worker_directory_,
                                .on_event = on_event});
-    if (!worker.ok()) return Fail(1, Lines(worker.status()));
+    if (!worker.ok()) return Fail(1, LinesOf(worker.status()));
     workers_.push_back(*std::move(worker));
   }
   return nullptr;
 }
 
-std::unique_ptr<StartFailure> Daemon::ApplyFiles(const std::vector<manifest::SourceObject>& objects) {
-  if (objects.empty()) return nullptr;
-  std::promise<absl::Status> answered;
-  supervisor_->Change(ToChangeSet(objects), /*validate_only=*/false,
-                      [&answered](absl::StatusOr<Supervisor::ChangeOutcome> outcome) {
-                        answered.set_value(outcome.ok() ? absl::OkStatus() : outcome.status());
-                      });
-  const absl::Status status = answered.get_future().get();
+std::unique_ptr<StartFailure> Daemon::ApplyFiles(ConfigFiles files) {
+  if (options_.config_dirs.empty()) return nullptr;
+  std::promise<std::pair<absl::Status, std::vector<std::string>>> answered;
+  supervisor_->LoadConfig(std::move(files), [&answered](absl::Status status, std::vector<std::string> faults) {
+    answered.set_value({std::move(status), std::move(faults)});
+  });
+  auto [status, faults] = answered.get_future().get();
   if (status.ok()) return nullptr;
   // What the files say is a bad configuration; what the machine refuses them is not theirs.
   const bool is_files_fault = status.code() == absl::StatusCode::kInvalidArgument ||
                               ReasonOf(status) == "CREDENTIAL_UNREADABLE" || ReasonOf(status) == "LIMIT_EXCEEDED";
-  return Fail(is_files_fault ? 2 : 1, ExplainError(status, objects));
+  return Fail(is_files_fault ? 2 : 1, std::move(faults));
+}
+
+// Early, so that a probe of the start is answered while it lasts, and a port that another process has ends it.
+std::unique_ptr<StartFailure> Daemon::StartObserving() {
+  if (options_.observe.empty()) return nullptr;
+  observer_ = std::make_unique<Observer>(*supervisor_, Observer::Options{options_.unready_on_drain, options_.ready_requires});
+  Observer& observer = *observer_;
+  auto http = HttpServer::Start(options_.observe, {{"/metrics", [&observer] { return observer.Metrics(); }},
+                                                   {"/livez", [&observer] { return observer.Alive(); }},
+                                                   {"/readyz", [&observer] { return observer.Ready(); }},
+                                                   {"/startupz", [&observer] { return observer.Started(); }}});
+  if (!http.ok()) return Fail(absl::IsInvalidArgument(http.status()) ? 2 : 1, {"--observe: " + std::string(http.status().message())});
+  http_ = *std::move(http);
+  return nullptr;
+}
+
+std::unique_ptr<StartFailure> Daemon::WatchFiles(uint64_t stamp) {
+  if (options_.config_dirs.empty()) return nullptr;
+  ConfigWatcher::Options watch;
+  watch.folders = options_.config_dirs;
+  auto watcher = ConfigWatcher::Start(std::move(watch), stamp, [this](ConfigFiles files, std::function<void(bool)> accepted) {
+    supervisor_->LoadConfig(std::move(files), [accepted](const absl::Status& status, const std::vector<std::string>&) { accepted(status.ok()); });
+  });
+  if (!watcher.ok()) return Fail(1, LinesOf(watcher.status()));
+  config_watcher_ = *std::move(watcher);
+  return nullptr;
+}
+
+void Daemon::Reload() {
+  Log(LogLevel::kInfo, "daemon", "reading configuration folders and credentials again");
+  if (config_watcher_ != nullptr) config_watcher_->LookNow();
+  supervisor_->ReloadCredentials([](const absl::StatusOr<v1::ReloadCredentialsResponse>& response) {
+    if (!response.ok()) return;
+    for (const auto& result : response->results()) {
+      if (!result.fault().empty()) Log(LogLevel::kWarning, "control", result.subject() + ": changed files are not used", {{"reason", "RELOAD_FAILED"}, {"error", result.fault()}});
+    }
+  });
 }
 
 DaemonFacts Daemon::Facts() const {
@@ -248,6 +285,8 @@ DaemonFacts Daemon::Facts() const {
 }
 
 void Daemon::Stop() {
+  if (observer_ != nullptr) observer_->SetStopping();
+  config_watcher_ = nullptr;
   if (server_ != nullptr) server_->SetServing(false);
   if (hub_ != nullptr) hub_->BeginStop();
   if (supervisor_ != nullptr) supervisor_->BeginStop();
@@ -258,6 +297,7 @@ void Daemon::Stop() {
   }
   for (const auto& worker : workers_) worker->BeginStop(options_.drain_timeout);
   for (const auto& worker : workers_) worker->Join();
+  http_ = nullptr;  // until here probes are answered: who drains is alive
   if (thread_ != nullptr) thread_->Stop();
   store_ = nullptr;  // what waits is written
   workers_.clear();

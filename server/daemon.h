@@ -9,10 +9,13 @@
 #include <vector>
 
 #include "core/crypto/system_random.h"
+#include "server/config_watcher.h"
 #include "server/control_server.h"
 #include "server/control_thread.h"
 #include "server/file_objects.h"
 #include "server/listener_sockets.h"
+#include "server/observe/http_server.h"
+#include "server/observe/observer.h"
 #include "server/options.h"
 #include "server/page.h"
 #include "server/quic_identity.h"
@@ -44,6 +47,9 @@ class Daemon {
   // Health says NOT_SERVING, streams end, the API stops, sessions end in order within the drain timeout. Waits for all that.
   void Stop();
 
+  // Reads the configuration folders and all credentials again, now. REQUIRES: it was started, and is not stopped.
+  void Reload();
+
   const std::string& control_path() const { return options_.control_path; }
 
  private:
@@ -53,7 +59,9 @@ class Daemon {
   void TellOfStore() const;
   void RestoreObjects();
   std::unique_ptr<StartFailure> StartWorkers();
-  std::unique_ptr<StartFailure> ApplyFiles(const std::vector<manifest::SourceObject>& objects);
+  std::unique_ptr<StartFailure> ApplyFiles(ConfigFiles files);
+  std::unique_ptr<StartFailure> StartObserving();
+  std::unique_ptr<StartFailure> WatchFiles(uint64_t stamp);
   DaemonFacts Facts() const;
 
   const Options options_;
@@ -76,6 +84,9 @@ class Daemon {
   std::unique_ptr<StoreWriter> store_;
   std::unique_ptr<StatsHub> hub_;
   std::unique_ptr<ControlServer> server_;
+  std::unique_ptr<ConfigWatcher> config_watcher_;
+  std::unique_ptr<Observer> observer_;
+  std::unique_ptr<HttpServer> http_;
 };
 
 }  // namespace culvert::server

@@ -100,6 +100,8 @@ void DataPlane::RunProbes() {
 
 bool DataPlane::WantsStream(const ListenerRuntime& listener) {
   if (is_stopping_) return false;
+  // Who asks with a header is answered why not (FindWay).
+  if (Drains(*listener.config()) && !listener.config()->is_addressed) return false;
   const ForwardRuntime* forward = ForwardOf(listener.config()->id.name);
   if (forward != nullptr && !forward->config->paused) return true;
   return listener.config()->is_addressed && TakerOfOffers(listener.config()->id.name) != nullptr;

@@ -73,6 +73,7 @@ class DataPlane final : private ListenerRuntime::Host,
 
   // ListenerRuntime::Host.
   bool WantsStream(const ListenerRuntime& listener) override;
+  bool AdmitsSessions(const ListenerRuntime& listener) override;
   void OnAccepted(ListenerRuntime& listener, SessionStream accepted) override;
   bool Divert(ListenerRuntime& listener, io::TcpSocket& connection, const SocketAddress& peer) override;
   UdpHub::Host& hub_host() override { return *this; }
@@ -125,6 +126,9 @@ class DataPlane final : private ListenerRuntime::Host,
   void CloseQuicSession(SlotHandle handle, const Session& session, bool graceful);
   void EndRelays(bool in_order, const std::function<bool(const Relay&)>& is_meant);
 
+  // Whether what is new there is refused, since the daemon drains.
+  [[nodiscard]] bool Drains(const ListenerConfig& listener) const;
+  [[nodiscard]] bool Drains(const ForwardConfig& forward) const;
   ForwardRuntime* ForwardOf(const std::string& listener);
   // The reverse forward that takes offers of `name`, or of any, from sessions of the listener. nullptr: none.
   ForwardRuntime* TakerOfOffers(const std::string& listener, const std::string& name = "");

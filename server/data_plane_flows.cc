@@ -124,7 +124,7 @@ dispatch::AssociationRules DataPlane::RulesOf(const ForwardConfig& config) const
 
 UdpRelay* DataPlane::OnNewClient(UdpHub& hub, const SocketAddress& client, UdpDrop& drop) {
   ForwardRuntime* forward = ForwardOf(hub.config().id.name);
-  if (is_stopping_ || hub.config().paused || forward == nullptr || forward->config->paused) {
+  if (is_stopping_ || Drains(hub.config()) || hub.config().paused || forward == nullptr || forward->config->paused) {
     drop = UdpDrop::kNoForward;
     return nullptr;
   }
@@ -240,8 +240,9 @@ void DataPlane::OnOffer(const RelayParties& parties, SessionStream near) {
   if (Session* session = sessions_.Find(near.session)) session->relay = {};
   const ForwardRuntime* wanted = TakerOfOffers(listener, name);
   // Who was dialled has nothing to offer.
-  if (is_stopping_ || parties.listener == nullptr || board_.CountOf(name) >= ReverseBoard::kMaxOffers || wanted == nullptr) {
-    return RefuseNear(parties, std::move(near), is_stopping_ ? Refusal::kShuttingDown : Refusal::kNoForward,
+  const bool is_leaving = is_stopping_ || (parties.listener != nullptr && Drains(*parties.listener->config()));
+  if (is_leaving || parties.listener == nullptr || board_.CountOf(name) >= ReverseBoard::kMaxOffers || wanted == nullptr) {
+    return RefuseNear(parties, std::move(near), is_leaving ? Refusal::kShuttingDown : Refusal::kNoForward,
                       absl::StrCat("nobody here takes offers of ", name));
   }
   near.door->Answer(Refusal::kNone, "", {});
@@ -311,7 +312,7 @@ void DataPlane::OnHandedOver(const ObjectId& listener, io::TcpSocket connection,
 
 DialerRuntime* DataPlane::DialerOf(ForwardRuntime& forward) {
   const auto found = dialers_.find(forward.config->dialer);
-  if (found == dialers_.end() || forward.config->paused || !found->second->MayDial()) return nullptr;
+  if (found == dialers_.end() || forward.config->paused || Drains(*forward.config) || !found->second->MayDial()) return nullptr;
   return found->second.get();
 }
 
@@ -325,7 +326,7 @@ void DataPlane::UpdateOffers() {
   const auto workers = static_cast<uint32_t>(context_.directory != nullptr ? std::max<size_t>(context_.directory->worker_count(), 1) : 1);
   for (const auto& [name, forward] : forwards_) {
     const ForwardConfig& config = *forward->config;
-    const bool is_private = !config.reverse.empty() && !config.dialer.empty();
+    const bool is_private = !config.reverse.empty() && !config.dialer.empty() && !Drains(config);  // streams at hand there are withdrawn
     const uint32_t share = std::max(1u, (config.reverse_parked + workers - 1) / workers);
     const auto known = offers_.find(name);
     if (known != offers_.end() && (!is_private || !known->second->IsFor(config, share))) offers_.erase(known);

@@ -11,6 +11,7 @@ Way DataPlane::FindWay(ForwardRuntime& forward, const frontdoor::Request& reques
   const ForwardConfig& config = *forward.config;
   const bool is_udp = request.network == frontdoor::Network::kUdp;
   if (is_stopping_) return Way::Refused(Refusal::kShuttingDown, "the daemon is stopping");
+  if (Drains(config)) return Way::Refused(Refusal::kShuttingDown, "the daemon is draining");
   if (config.paused) return Way::Refused(Refusal::kNoForward, absl::StrCat("forward/", config.id.name, " is paused"));
   // Of a reverse forward's private side the dialer leads to who asks, not onwards.
   const bool is_private = !config.reverse.empty() && !config.dialer.empty();

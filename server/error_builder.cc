@@ -207,6 +207,10 @@ absl::Status DaemonStopping() {
       .Build();
 }
 
+absl::Status DaemonDraining() {
+  return ErrorBuilder(absl::StatusCode::kFailedPrecondition, "DAEMON_DRAINING", "the daemon is draining and takes nothing new").Build();
+}
+
 absl::Status ControlOverloaded() {
   return ErrorBuilder(absl::StatusCode::kUnavailable, "CONTROL_OVERLOADED", "too many control requests are waiting")
       .RetryAfter(std::chrono::milliseconds(200))

@@ -72,6 +72,8 @@ absl::Status LimitExceeded(const std::string& subject, size_t limit);
 // the system said, with the file it is about.
 absl::Status StateNotWritable(absl::StatusCode code, const std::string& path, const std::string& description);
 absl::Status DaemonStopping();
+// FAILED_PRECONDITION: trying again helps only when the drain is cancelled.
+absl::Status DaemonDraining();
 absl::Status ControlOverloaded();
 absl::Status CallTimedOut();                                     // what it asked for may still happen
 absl::Status RequestUnderWay(const std::string& request_id);    // the same request is being done

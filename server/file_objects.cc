@@ -1,10 +1,22 @@
 #include "server/file_objects.h"
 
+#include <array>
 #include <charconv>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <string_view>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "core/crypto/secret.h"
+#include "core/crypto/sha256.h"
 #include "proto/manifest/faults.h"
 #include "server/error_builder.h"
+#include "server/message_walk.h"
 
 namespace culvert::server {
 namespace {
@@ -21,6 +33,37 @@ bool SplitPath(const std::string& path, size_t& index, std::string& rest) {
   return true;
 }
 
+constexpr int kMostReads = 3;
+
+std::string TextOf(const std::array<uint8_t, kSha256Size>& digest) { return std::string(digest.begin(), digest.end()); }
+
+std::string ContentOf(const std::vector<std::string>& folders) {
+  const absl::StatusOr<std::vector<std::string>> files = manifest::FilesOf(folders);
+  if (!files.ok()) return "";
+  std::string all;
+  for (const std::string& path : *files) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return "";
+    std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    const auto digest = Sha256(AsBytes(content));
+    SecureErase({reinterpret_cast<uint8_t*>(content.data()), content.size()});
+    all += path + '\0' + TextOf(digest);
+  }
+  return TextOf(Sha256(AsBytes(all)));
+}
+
+std::string DigestOfObjects(const std::vector<manifest::SourceObject>& objects) {
+  std::map<std::string, std::string> by_name;  // however they are spread over files
+  for (const manifest::SourceObject& source : objects) {
+    v1::Object object = source.object;
+    RedactSecrets(object);
+    by_name[manifest::DisplayName(object)] = DeterministicBytes(object);
+  }
+  std::string all;
+  for (const auto& [name, bytes] : by_name) all += name + '\0' + TextOf(Sha256(AsBytes(bytes)));
+  return absl::StrCat("sha256/", absl::Base64Escape(TextOf(Sha256(AsBytes(all)))));
+}
+
 std::string Explain(const std::string& path, const std::string& description,
                     const std::vector<manifest::SourceObject>& objects) {
   size_t index = 0;
@@ -32,9 +75,26 @@ std::string Explain(const std::string& path, const std::string& description,
 
 }  // namespace
 
-absl::StatusOr<std::vector<manifest::SourceObject>> LoadFolders(const std::vector<std::string>& folders) {
-  if (folders.empty()) return std::vector<manifest::SourceObject>();
-  return manifest::Load(folders);
+ConfigFiles ReadConfigFiles(const std::vector<std::string>& folders) {
+  ConfigFiles read;
+  if (folders.empty()) return read;
+  for (int attempt = 0; attempt < kMostReads; ++attempt) {
+    read = ConfigFiles();
+    read.content = ContentOf(folders);
+    absl::StatusOr<std::vector<manifest::SourceObject>> objects = manifest::Load(folders);
+    if (objects.ok()) {
+      read.objects = *std::move(objects);
+      read.digest = DigestOfObjects(read.objects);
+    } else {
+      read.faults = LinesOf(objects.status());
+    }
+    if (ContentOf(folders) == read.content) break;
+  }
+  return read;
+}
+
+std::vector<std::string> LinesOf(const absl::Status& status) {
+  return absl::StrSplit(absl::StripTrailingAsciiWhitespace(status.message()), '\n');
 }
 
 ChangeSet ToChangeSet(const std::vector<manifest::SourceObject>& objects) {

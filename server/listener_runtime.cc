@@ -114,7 +114,7 @@ ObjectCounters ListenerRuntime::Counters() const {
 
 bool ListenerRuntime::Admits() {
   return !config_->paused && tally_.everywhere->load(std::memory_order_relaxed) < config_->max_sessions &&
-         host_.WantsStream(*this);
+         host_.AdmitsSessions(*this) && host_.WantsStream(*this);
 }
 
 void ListenerRuntime::set_config(std::shared_ptr<const ListenerConfig> config) {

@@ -35,6 +35,8 @@ class ListenerRuntime final : private EndpointDriver::Owner,
    public:
     // Whether a stream that comes in through `listener` has somewhere to go.
     [[nodiscard]] virtual bool WantsStream(const ListenerRuntime& listener) = 0;
+    // Whether it takes new sessions now; streams on those it has are another question.
+    [[nodiscard]] virtual bool AdmitsSessions(const ListenerRuntime& listener) = 0;
     virtual void OnAccepted(ListenerRuntime& listener, SessionStream accepted) = 0;
     // TCP: true when the host keeps the connection for a while or gave it to another worker, for whom there is (reverse).
     virtual bool Divert(ListenerRuntime& listener, io::TcpSocket& connection, const SocketAddress& peer) = 0;

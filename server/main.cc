@@ -35,16 +35,19 @@ Surroundings LookAround() {
   return surroundings;
 }
 
-// Waits for the first stop signal, then stops in order; a second signal ends the process at once.
+// SIGHUP reads files again. Waits for the first stop signal, then stops in order; a second signal ends the process at once.
 void RunUntilSignal(Daemon& daemon) {
-  while (!WaitForStopSignal()) {
+  for (Signal signal = WaitForSignal(); signal != Signal::kStop; signal = WaitForSignal()) {
+    if (signal == Signal::kReload) daemon.Reload();
   }
   culvert::Log(culvert::LogLevel::kInfo, "daemon", "stopping");
   std::thread stopper([&daemon] {
     daemon.Stop();
     WakeSignalWaiter();
   });
-  if (WaitForStopSignal()) {
+  Signal second = WaitForSignal();
+  while (second == Signal::kReload) second = WaitForSignal();
+  if (second == Signal::kStop) {
     culvert::Log(culvert::LogLevel::kWarning, "daemon", "stopped at once by a second signal");
     RemoveControlSocket(daemon.control_path());
     ExitNow(1);
@@ -61,7 +64,7 @@ void LimitHeaps(uint32_t workers) { mallopt(M_ARENA_MAX, static_cast<int>(worker
 
 int main(int argc, char** argv) {
   PrepareProcess();
-  BlockStopSignals();
+  BlockSignals();
   auto parsed = ParseOptions(argc, argv, LookAround());
   if (const auto* early = std::get_if<ExitEarly>(&parsed)) {
     std::fputs(early->text.c_str(), early->code == 0 ? stdout : stderr);

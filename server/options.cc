@@ -35,6 +35,9 @@ struct RawOptions {
   Options::ControlTcp control_tcp;
   std::string access_policy;
   uint32_t workers = 0;
+  std::string observe;
+  bool unready_on_drain = false;
+  std::vector<std::string> ready_requires;
   std::string drain_timeout = "10s";
   std::string log_format;
   std::string log_level = "info";
@@ -85,6 +88,17 @@ void Declare(CLI::App& app, RawOptions& raw) {
   app.add_option("--drain-timeout", raw.drain_timeout, "how long a stop lets streams that are moving data go on before it resets them; default 10s")
       ->type_name("DURATION")
       ->envname("CULVERTD_DRAIN_TIMEOUT");
+  app.add_option("--observe", raw.observe,
+                 "serve /metrics, /livez, /readyz and /startupz over HTTP without TLS: for probes and scrapers, not for the Internet; default: no port")
+      ->type_name("[HOST]:PORT")
+      ->envname("CULVERTD_OBSERVE");
+  app.add_flag("--unready-on-drain", raw.unready_on_drain,
+               "/readyz says no while the daemon drains: only for load balancers that keep the flows of who is not ready")
+      ->envname("CULVERTD_UNREADY_ON_DRAIN");
+  app.add_option("--ready-requires", raw.ready_requires, "/readyz says no until this dialer has a session; may be repeated")
+      ->type_name("dialer/NAME")
+      ->envname("CULVERTD_READY_REQUIRES")
+      ->delimiter(',');
   app.add_option("--log-format", raw.log_format, "text or json; default text on a terminal, else json")
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"text", "json"}))
@@ -185,6 +199,16 @@ std::variant<Options, ExitEarly> Understand(const RawOptions& raw, const Surroun
   options.drain_timeout = Duration(google::protobuf::util::TimeUtil::DurationToNanoseconds(*drain));
   if (options.drain_timeout < Duration::zero() || options.drain_timeout > kMaxDrainTimeout) {
     return UsageError("--drain-timeout: " + raw.drain_timeout + " is not in [0s, 1h]");
+  }
+  options.observe = raw.observe;
+  options.unready_on_drain = raw.unready_on_drain;
+  for (const std::string& required : raw.ready_requires) {
+    constexpr std::string_view kHead = "dialer/";
+    if (!required.starts_with(kHead) || required.size() == kHead.size()) return UsageError("--ready-requires: must be dialer/NAME, is " + required);
+    options.ready_requires.push_back(required.substr(kHead.size()));
+  }
+  if (options.observe.empty() && (options.unready_on_drain || !options.ready_requires.empty())) {
+    return UsageError(std::string(options.unready_on_drain ? "--unready-on-drain" : "--ready-requires") + ": is about /readyz, which needs --observe");
   }
   const bool is_text = raw.log_format.empty() ? surroundings.has_terminal : raw.log_format == "text";
   options.log_format = is_text ? LogFormat::kText : LogFormat::kJson;

@@ -27,6 +27,9 @@ struct Options {
   ControlTcp control_tcp;
   std::string access_policy;  // a file; empty: the built-in one
   uint32_t workers = 1;
+  std::string observe;  // HOST:PORT of probes and metrics; empty: no port
+  bool unready_on_drain = false;
+  std::vector<std::string> ready_requires;  // names of dialers
   Duration drain_timeout = std::chrono::seconds(10);
   // Folders for what outlives the daemon, the first that can be used is taken; empty: it keeps nothing.
   std::vector<std::string> state_dirs;

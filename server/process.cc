@@ -23,10 +23,10 @@ namespace {
 
 constexpr int kWakeSignal = SIGUSR1;
 
-sigset_t StopSignals() {
+sigset_t AwaitedSignals() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int number : {SIGTERM, SIGINT, kWakeSignal}) sigaddset(&set, number);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, kWakeSignal}) sigaddset(&set, number);
   return set;
 }
 
@@ -41,13 +41,6 @@ int TryConnect(const sockaddr_un& address) {
   const int error = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
   close(fd);
   return error;
-}
-
-size_t ResidentBytes() {
-  std::ifstream statm("/proc/self/statm");
-  size_t pages = 0;
-  statm >> pages >> pages;  // the second figure
-  return pages * static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace
@@ -68,22 +61,38 @@ uint64_t MaxOpenFiles() {
   return getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur : 1024;
 }
 
-void BlockStopSignals() {
-  const sigset_t set = StopSignals();
+void BlockSignals() {
+  const sigset_t set = AwaitedSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
-bool WaitForStopSignal() {
-  const sigset_t set = StopSignals();
+Signal WaitForSignal() {
+  const sigset_t set = AwaitedSignals();
   int number = 0;
   while (sigwait(&set, &number) != 0) {
   }
-  return number != kWakeSignal;
+  return number == kWakeSignal ? Signal::kWake : number == SIGHUP ? Signal::kReload : Signal::kStop;
 }
+
+void StopProcess() { kill(getpid(), SIGTERM); }
 
 void WakeSignalWaiter() { kill(getpid(), kWakeSignal); }
 
 void ExitNow(int code) { _exit(code); }
+
+uint64_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  uint64_t pages = 0;
+  statm >> pages >> pages;  // the second figure
+  return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+double ProcessCpuSeconds() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
 
 void TrimGrownHeap(size_t most) {
   static size_t floor = 0;  // what is needed, as far as it is known

@@ -16,12 +16,14 @@ void PrepareProcess();
 // Descriptors that this process may have open.
 uint64_t MaxOpenFiles();
 
-// From now on SIGTERM, SIGINT and the private wake-up signal wait for WaitForSignal, in this thread and all it starts.
-void BlockStopSignals();
-// Waits for the next of them: true for SIGTERM or SIGINT, false for a wake-up.
-bool WaitForStopSignal();
-// Makes WaitForStopSignal return false, from any thread.
+// From now on SIGTERM, SIGINT, SIGHUP and the private wake-up signal wait for WaitForSignal, in this thread and all it starts.
+void BlockSignals();
+enum class Signal : uint8_t { kStop, kReload, kWake };  // SIGTERM or SIGINT; SIGHUP; WakeSignalWaiter
+Signal WaitForSignal();
+// Makes WaitForSignal return kWake, from any thread.
 void WakeSignalWaiter();
+// As if SIGTERM had come.
+void StopProcess();
 // Ends the process now, without destructors. For the second stop signal.
 [[noreturn]] void ExitNow(int code);
 
@@ -29,6 +31,8 @@ void WakeSignalWaiter();
 // a moment in which much was asked leaves holes that nothing fills again. May take some milliseconds. One thread at a time.
 void TrimGrownHeap(size_t most);
 
+uint64_t ResidentBytes();
+double ProcessCpuSeconds();  // of all threads, in user and system mode
 bool IsRoot();
 uint32_t UserId();   // that we act as
 uint32_t GroupId();

@@ -50,6 +50,7 @@ absl::StatusOr<RunningState::Prepared> RunningState::Prepare(const ChangePlan& p
   }
 
   auto routing = std::make_shared<Routing>();
+  routing->drain = drain_;
   ForEach(plan.table, [&](const ObjectKey& key, const EntryPtr&, const Config* known) {
     const Config& config = known != nullptr ? *known : prepared.fresh.at(key).config;
     switch (key.kind) {

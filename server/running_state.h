@@ -39,6 +39,8 @@ class RunningState {
     std::map<ObjectKey, Cached> fresh;                              // configurations that are not in force yet
     std::shared_ptr<const Routing> routing;
   };
+  // What workers are to refuse from the next routing on.
+  void set_drain(DrainMode drain) { drain_ = drain; }
   // Binds what is not bound, in the order of `plan.results` so that the error names the first address at fault.
   absl::StatusOr<Prepared> Prepare(const ChangePlan& plan, bool is_apply);
   // The handles of `prepared.new_listeners` for one worker.
@@ -62,6 +64,7 @@ class RunningState {
 
   SocketBinder& binder_;
   const size_t workers_;
+  DrainMode drain_ = DrainMode::kNone;
   std::map<std::string, std::shared_ptr<BoundListener>> sockets_;  // by listener
   absl::btree_map<ObjectKey, Cached> configs_;
   std::map<ObjectKey, std::shared_ptr<const ObjectCounters>> carried_;  // of earlier incarnations

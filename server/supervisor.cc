@@ -78,7 +78,8 @@ Supervisor::Supervisor(ControlThread& thread, SupervisorOptions options)
       running_state_(*options_.binder, options_.workers.size()),
       hash_(options_.etag_key ? KeyedHash(*options_.etag_key) : KeyedHash(*options_.random)),
       watches_(thread, revisions_, collector_, events_, [this](const ReportPtr& report, SubjectBook& book, std::function<void()> done) { Look(report, book, std::move(done)); }),
-      log_levels_(thread) {
+      log_levels_(thread),
+      config_status_(options_.config_status) {
   // Timers are made on the thread itself.
   static_cast<void>(thread_.Post([this] {
     LookAtFiles();
@@ -124,6 +125,8 @@ void Supervisor::BeginNextChange() {
 void Supervisor::LookAtFiles() {
   thread_.RunAt(io::Now() + options_.reload_interval, [this] { LookAtFiles(); });
   if (change_is_running_ || stopping_ || !options_.read_file) return;  // the next look is soon enough
+  LookAtSecretFiles();
+  if (change_is_running_) return;
   const std::vector<EntryPtr> renewed = WithRenewedIdentity(tls_reload_.Look(table_, options_.read_file, hash_));
   RecordReloadFaults();
   if (renewed.empty()) return;
@@ -214,6 +217,12 @@ void Supervisor::Plan(Waiting waiting) {
     std::erase_if(waiting.set.changes, [this](const server::Change& change) { return !kept_.contains(KeyOf(change.object)); });
   }
   if (DeletePending(waiting)) return;
+  if (waiting.drain) {
+    running_state_.set_drain(*waiting.drain);
+    ChangePlan as_it_is;
+    as_it_is.table = table_;
+    return Execute(std::move(waiting), std::move(as_it_is));
+  }
   change_is_running_ = true;
   const auto planning = std::make_shared<Planning>(std::move(waiting), table_, MakeContext());
   if (planning->plan.GoOn()) return GoOnPlanning(planning);

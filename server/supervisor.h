@@ -22,9 +22,12 @@
 #include "culvert/v1/daemon.pb.h"
 #include "server/change_plan.h"
 #include "server/control_thread.h"
+#include "server/drain.h"
 #include "server/event_hub.h"
+#include "server/file_objects.h"
 #include "server/log_book.h"
 #include "server/log_levels.h"
+#include "server/observe/observation.h"
 #include "server/report_collector.h"
 #include "server/running_state.h"
 #include "server/store/object_store.h"
@@ -62,6 +65,10 @@ struct SupervisorOptions {
   const LogBook* logs = nullptr;  // the daemon's log; outlives it
   DaemonFacts facts;
   v1::GetConfigStatusResponse config_status;  // what does not change while it runs
+  Duration drain_timeout = std::chrono::seconds(10);  // where a drain names none
+  std::function<void()> on_drained;  // a drain is over that was to end the daemon; on the control thread
+  // Of a file of seeds, keys or users: differs when it may have changed; 0: it is not there. Empty: none of them is looked at again.
+  std::function<uint64_t(const std::string& path)> stamp_file;
 };
 
 class Supervisor {
@@ -131,6 +138,16 @@ class Supervisor {
   void Connect(ConnectRequest request, std::shared_ptr<ConnectChannel> channel, std::function<void(absl::Status)> done);
   void GetDaemon(Done<v1::Daemon> done);
   void GetConfigStatus(Done<v1::GetConfigStatusResponse> done);
+  // Draining the daemon; see culvert/v1/daemon.proto. CancelDrain without a drain does nothing.
+  void StartDrain(const DrainRequest& request, Done<v1::Drain> done);
+  void CancelDrain(Done<v1::Drain> done);
+  // Makes what the configuration folders declare so, and prunes what they declared before: all of it or, on any error, none. What became of
+  // it GetConfigStatus tells; `done` gets what was wrong, also in lines of the files.
+  void LoadConfig(ConfigFiles files, std::function<void(absl::Status status, std::vector<std::string> faults)> done);
+  // Reads the files again that objects name; a result for each object that names some.
+  void ReloadCredentials(Done<v1::ReloadCredentialsResponse> done);
+  // For probes and metrics. `done` runs aside.
+  void Observe(Done<Observation> done);
   // See log_levels.h. The level before.
   void SetLogLevel(std::string component, LogLevel level, Duration revert_after, Done<LogLevel> done);
   // From now on, `task` runs on the control thread about every second.
@@ -175,7 +192,10 @@ class Supervisor {
     ChangeSet set;
     bool validate_only = false;
     Done<ChangeOutcome> done;
+    std::optional<DrainMode> drain;  // then it is nothing but that
   };
+  // ReloadCredentials under way.
+  struct Reloading;
   // A change that is being planned, a piece at a time.
   struct Planning {
     Planning(Waiting waiting_in, const ObjectTable& table, PlanContext context)
@@ -216,6 +236,13 @@ class Supervisor {
   absl::Status RefusalStatus() const;
   void BeginNextChange();
   void LookAtFiles();
+  void LookAtSecretFiles();
+  void ReloadKeys(std::vector<ObjectKey> keys, Done<v1::ReloadCredentialsResponse> done);
+  void ReloadNext(const std::shared_ptr<Reloading>& reloading);
+  void SetDrainMode(DrainMode mode, std::function<void(absl::Status)> done);
+  void LookAtDrain();
+  void EndDrain();
+  void NoteConfig(const ConfigFiles& files, const std::vector<std::string>& faults);
   void Tick();
   void EndLeases();
   void EndPendingLeases();
@@ -283,6 +310,10 @@ class Supervisor {
   int seconds_to_retry_ = 0;
   int retry_after_seconds_ = 0;
   LogLevels log_levels_;
+  Drain drain_;
+  v1::GetConfigStatusResponse config_status_;
+  std::string loaded_content_;  // ConfigFiles::content of what is in force
+  std::map<std::string, uint64_t> secret_stamps_;  // of the files of seeds, keys and users that are named
   std::vector<std::function<void()>> every_second_;
   uint64_t next_incarnation_ = 1;
   std::deque<Waiting> waiting_;

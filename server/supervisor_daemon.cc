@@ -46,6 +46,7 @@ v1::Daemon Supervisor::DescribeDaemon(const MergedReport& report) const {
     *status.mutable_counters() = ToProto(worker.total);
     *status.mutable_cpu_time() = ToProto(worker.cpu_time);
   }
+  *daemon.mutable_drain() = drain_.ToProto();
   std::vector<v1::Warning> warnings;
   for (const auto& [key, entry] : table_.entries()) {
     if (warnings.size() >= kMaxViolations) break;
@@ -67,8 +68,8 @@ v1::Daemon Supervisor::DescribeDaemon(const MergedReport& report) const {
   }
   AddConditions({.has_store = options_.store != nullptr,
                  .store_health = store_health_,
-                 .has_config_dirs = options_.config_status.config_dirs_size() > 0,
-                 .rejected_message = options_.config_status.rejected_message(),
+                 .has_config_dirs = config_status_.config_dirs_size() > 0,
+                 .rejected_message = config_status_.rejected_message(),
                  .pending = pending_.size(),
                  .now_unix_ns = io::UnixNanoseconds()},
                 *conditions_, daemon);
@@ -78,7 +79,7 @@ v1::Daemon Supervisor::DescribeDaemon(const MergedReport& report) const {
 
 void Supervisor::GetConfigStatus(Done<v1::GetConfigStatusResponse> done) {
   const bool is_posted = Post([this, done] {
-    v1::GetConfigStatusResponse status = options_.config_status;
+    v1::GetConfigStatusResponse status = config_status_;
     status.set_revision(revisions_.current());
     status.set_state_is_kept(options_.store != nullptr && store_health_.ok());
     if (!store_health_.ok()) status.set_state_message(std::string(store_health_.message()));

@@ -1,10 +1,8 @@
-// Deletions that let what runs through an object end by itself first.
-#include <algorithm>
-#include <memory>
-#include <set>
+// Draining the daemon: the workers refuse what is new, and what is left is looked at until nothing is or the time is up.
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_format.h"
 #include "core/io/monotonic_clock.h"
 #include "server/supervisor.h"
 
@@ -12,75 +10,76 @@ namespace culvert::server {
 namespace {
 
 constexpr Duration kLookInterval = std::chrono::milliseconds(100);
+constexpr char kSubject[] = "daemon";
 
-// Whether a stream or flow of `report` runs through the object. Sessions on which nothing runs keep nobody waiting.
-bool IsInUse(const ObjectKey& key, const MergedReport& report) {
-  std::set<std::string> sessions;  // of the listener or dialer
-  for (const SessionSnapshot& session : report.sessions) {
-    const bool is_its = key.kind == Kind::kListener ? session.listener == key.name : key.kind == Kind::kDialer && session.dialer == key.name;
-    if (is_its) sessions.insert(session.id);
-  }
-  const auto is_by_session = [&](const std::string& id) { return sessions.contains(id); };
-  const auto is_by_forward = [&](const std::string& forward) { return key.kind == Kind::kForward && forward == key.name; };
-  return std::ranges::any_of(report.streams, [&](const StreamSnapshot& stream) {
-           return is_by_forward(stream.forward) || is_by_session(stream.session_id) || is_by_session(stream.far_session_id);
-         }) ||
-         std::ranges::any_of(report.udp_flows, [&](const UdpFlowSnapshot& flow) {
-           const bool is_by_listener = key.kind == Kind::kListener && flow.listener == key.name;
-           return is_by_forward(flow.forward) || is_by_listener || is_by_session(flow.session_id);
-         });
+std::string LeftText(const Drain::Left& left) {
+  return absl::StrFormat("%d sessions, %d streams and %d UDP flows are left", left.sessions, left.streams, left.udp_flows);
 }
 
 }  // namespace
 
-struct Supervisor::Draining {
-  server::Change change;
-  TimePoint deadline{};
-  Done<ChangeOutcome> done;
-};
+void Supervisor::StartDrain(const DrainRequest& request, Done<v1::Drain> done) {
+  const bool is_posted = Post([this, request, done] {
+    const DrainMode mode = request.inbound_only ? DrainMode::kInbound : DrainMode::kWhole;
+    SetDrainMode(mode, [this, request, done](absl::Status status) {
+      if (!status.ok()) return done(std::move(status));
+      const bool goes_on = drain_.phase() == v1::Drain::PHASE_DRAINING;
+      drain_.Begin(request, request.timeout > Duration::zero() ? request.timeout : options_.drain_timeout, io::Now(), io::UnixNanoseconds());
+      const std::string what = request.inbound_only ? "takes nothing new from far sides" : "takes nothing new";
+      Log(LogLevel::kInfo, "daemon", "draining: " + what, {{"exits", request.exit_when_drained ? "true" : "false"}});
+      events_.Record(EventType::kNormal, "Draining", kSubject, what);
+      if (!goes_on) LookAtDrain();
+      done(drain_.ToProto());
+    });
+  });
+  if (!is_posted) done(RefusalStatus());
+}
 
-void Supervisor::DrainAndDelete(server::Change change, Duration timeout, Done<ChangeOutcome> done) {
-  ChangeSet set;
-  set.manager = kApiManager;
-  set.changes.push_back(change);
-  set.changes.front().verb = server::Change::Verb::kDrain;
-  Change(std::move(set), /*validate_only=*/false, [this, change = std::move(change), timeout, done](absl::StatusOr<ChangeOutcome> outcome) {
-    // Of an object that is not in force there is nothing to drain: it is missing, or kept for better times.
-    const bool is_missing = absl::IsNotFound(outcome.status()) || (outcome.ok() && outcome->results.front().after == nullptr);
-    if (is_missing) {
-      ChangeSet at_once;
-      at_once.manager = kApiManager;
-      at_once.changes.push_back(change);
-      return Change(std::move(at_once), /*validate_only=*/false, done);
-    }
-    if (!outcome.ok()) return done(std::move(outcome));
-    const auto draining = std::make_shared<Draining>(Draining{change, io::Now() + timeout, done});
-    draining->change.etag.clear();  // it was the right one; status is no part of it
-    draining->change.uid = MetadataOf(outcome->results.front().after->object).uid();
-    AwaitDrained(draining);
+void Supervisor::CancelDrain(Done<v1::Drain> done) {
+  const bool is_posted = Post([this, done] {
+    if (drain_.phase() == v1::Drain::PHASE_SERVING) return done(drain_.ToProto());
+    SetDrainMode(DrainMode::kNone, [this, done](absl::Status status) {
+      if (!status.ok()) return done(std::move(status));
+      drain_.Cancel();
+      Log(LogLevel::kInfo, "daemon", "the drain is cancelled: new work is taken again");
+      events_.Record(EventType::kNormal, "DrainCancelled", kSubject, "takes new work again");
+      done(drain_.ToProto());
+    });
+  });
+  if (!is_posted) done(RefusalStatus());
+}
+
+// In its turn among the changes, so that no worker hears of two routings at a time.
+void Supervisor::SetDrainMode(DrainMode mode, std::function<void(absl::Status)> done) {
+  Waiting waiting;
+  waiting.drain = mode;
+  waiting.done = [this, done = std::move(done)](const absl::StatusOr<ChangeOutcome>& outcome) {
+    if (!outcome.ok()) running_state_.set_drain(drain_.mode());  // as it was
+    done(outcome.status());
+  };
+  waiting_.push_back(std::move(waiting));
+  BeginNextChange();
+}
+
+void Supervisor::LookAtDrain() {
+  if (stopping_ || drain_.phase() != v1::Drain::PHASE_DRAINING) return;
+  collector_.Collect({.sessions = true}, kLookInterval / 2, [this](const ReportPtr& report) {
+    if (drain_.phase() != v1::Drain::PHASE_DRAINING) return;  // it was cancelled meanwhile
+    Drain::Left left = drain_.LeftIn(*report, table_);
+    // The other side opens its next session elsewhere, or finds out now that it cannot.
+    for (const std::string& id : std::exchange(left.idle_sessions, {})) CloseSession(id, /*graceful=*/true, /*validate_only=*/false, [](const absl::Status&) {});
+    if (!report->is_complete) ++left.sessions;  // what a silent worker has is not gone
+    if (drain_.Note(left, io::Now(), io::UnixNanoseconds())) return EndDrain();
+    thread_.RunAt(io::Now() + kLookInterval, [this] { LookAtDrain(); });
   });
 }
 
-void Supervisor::AwaitDrained(const std::shared_ptr<Draining>& draining) {
-  if (stopping_ || io::Now() >= draining->deadline) return EndDraining(draining);
-  collector_.Collect({.sessions = true}, kLookInterval / 2, [this, draining](const ReportPtr& report) {
-    if (report->is_complete && !IsInUse(draining->change.key, *report)) return EndDraining(draining);
-    thread_.RunAt(io::Now() + kLookInterval, [this, draining] { AwaitDrained(draining); });
-  });
-}
-
-void Supervisor::EndDraining(const std::shared_ptr<Draining>& draining) {
-  ChangeSet set;
-  set.manager = kApiManager;
-  set.changes.push_back(draining->change);
-  Change(set, /*validate_only=*/false, [this, draining, set](absl::StatusOr<ChangeOutcome> outcome) mutable {
-    if (!outcome.ok() && !stopping_) {
-      set.changes.front().verb = server::Change::Verb::kResume;
-      set.changes.front().allow_missing = true;
-      Change(std::move(set), /*validate_only=*/false, [](const absl::StatusOr<ChangeOutcome>&) {});
-    }
-    draining->done(std::move(outcome));
-  });
+void Supervisor::EndDrain() {
+  const bool is_whole = drain_.phase() == v1::Drain::PHASE_DRAINED;
+  const std::string message = is_whole ? "nothing is left" : LeftText(drain_.left());
+  Log(is_whole ? LogLevel::kInfo : LogLevel::kWarning, "daemon", (is_whole ? "drained: " : "the time to drain is up: ") + message);
+  events_.Record(is_whole ? EventType::kNormal : EventType::kWarning, is_whole ? "Drained" : "DrainTimedOut", kSubject, message);
+  if (drain_.exits() && options_.on_drained) options_.on_drained();
 }
 
 }  // namespace culvert::server

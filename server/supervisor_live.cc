@@ -154,6 +154,7 @@ void Supervisor::Connect(ConnectRequest request, std::shared_ptr<ConnectChannel>
   const bool is_posted = Post([this, request, channel, done] {
     const EntryPtr entry = table_.Find({Kind::kDialer, request.dialer});
     if (entry == nullptr) return done(NotFound({Kind::kDialer, request.dialer}));
+    if (drain_.mode() == DrainMode::kWhole) return done(DaemonDraining());
     const bool is_addressed = entry->object.dialer().spec().stream_header() == v1::STREAM_HEADER_CULVERT;
     const bool is_udp = entry->object.dialer().spec().transport() == v1::TRANSPORT_UDP;
     if (!request.destination.host.empty() && !is_addressed) {

@@ -89,6 +89,21 @@ absl::Status LoadOne(const std::string& path, std::vector<SourceObject>& out) {
 
 }  // namespace
 
+absl::StatusOr<std::vector<std::string>> FilesOf(const std::vector<std::string>& paths) {
+  std::vector<std::string> files;
+  for (const std::string& path : paths) {
+    std::error_code error;
+    if (path == "-") continue;
+    if (!fs::is_directory(path, error)) {
+      files.push_back(path);
+      continue;
+    }
+    CULVERT_ASSIGN_OR_RETURN(std::vector<std::string> inside, ListFolder(path));
+    files.insert(files.end(), inside.begin(), inside.end());
+  }
+  return files;
+}
+
 absl::StatusOr<std::vector<SourceObject>> Load(const std::vector<std::string>& paths) {
   std::vector<SourceObject> objects;
   Faults faults;  // of all files: one run shows what is wrong everywhere

@@ -42,6 +42,9 @@ absl::StatusOr<std::vector<SourceObject>> Parse(std::string_view text, const std
 // Errors: NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT.
 absl::StatusOr<std::vector<SourceObject>> Load(const std::vector<std::string>& paths);
 
+// The files that Load reads of these, in its order; "-" is left out. Errors: NOT_FOUND, PERMISSION_DENIED, for a folder.
+absl::StatusOr<std::vector<std::string>> FilesOf(const std::vector<std::string>& paths);
+
 // The file form of an object: apiVersion, kind, metadata, spec, short enums, snake_case. Status, output-only fields and
 // secrets are left out unless with_status (status and output-only metadata; never secrets).
 std::string ToYaml(const v1::Object& object, bool with_status = false);

@@ -43,6 +43,35 @@ grpc::ServerUnaryReactor* DaemonService::GetDaemon(Call* call, const v1::GetDaem
   });
 }
 
+grpc::ServerUnaryReactor* DaemonService::StartDrain(Call* call, const v1::StartDrainRequest* request, v1::StartDrainResponse* response) {
+  return RunUnary(context_, call, request, response, [&](const UnaryCall<v1::StartDrainResponse>& answer) {
+    DrainRequest drain;
+    drain.timeout = Duration(google::protobuf::util::TimeUtil::DurationToNanoseconds(request->timeout()));
+    drain.inbound_only = request->inbound_only();
+    drain.exit_when_drained = request->exit_when_drained();
+    context_.supervisor->StartDrain(drain, [answer](absl::StatusOr<v1::Drain> state) {
+      answer.Answer(state.status(), [&](v1::StartDrainResponse& out) { *out.mutable_drain() = *std::move(state); });
+    });
+  });
+}
+
+grpc::ServerUnaryReactor* DaemonService::CancelDrain(Call* call, const v1::CancelDrainRequest* request, v1::CancelDrainResponse* response) {
+  return RunUnary(context_, call, request, response, [&](const UnaryCall<v1::CancelDrainResponse>& answer) {
+    context_.supervisor->CancelDrain([answer](absl::StatusOr<v1::Drain> state) {
+      answer.Answer(state.status(), [&](v1::CancelDrainResponse& out) { *out.mutable_drain() = *std::move(state); });
+    });
+  });
+}
+
+grpc::ServerUnaryReactor* DaemonService::ReloadCredentials(Call* call, const v1::ReloadCredentialsRequest* request,
+                                                           v1::ReloadCredentialsResponse* response) {
+  return RunUnary(context_, call, request, response, [&](const UnaryCall<v1::ReloadCredentialsResponse>& answer) {
+    context_.supervisor->ReloadCredentials([answer](absl::StatusOr<v1::ReloadCredentialsResponse> reloaded) {
+      answer.Answer(reloaded.status(), [&](v1::ReloadCredentialsResponse& out) { out.Swap(&*reloaded); });
+    });
+  });
+}
+
 grpc::ServerUnaryReactor* DaemonService::SetLogLevel(Call* call, const v1::SetLogLevelRequest* request, v1::SetLogLevelResponse* response) {
   return RunUnary(context_, call, request, response, [&](const UnaryCall<v1::SetLogLevelResponse>& answer) {
     if (const absl::Status status = CheckComponent(request->component()); !status.ok()) return answer.Answer(status);

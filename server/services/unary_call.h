@@ -98,7 +98,10 @@ class UnaryCall {
   bool FindAnswer(const Request& request, grpc::ServerUnaryReactor* reactor) {
     if constexpr (requires { request.request_id(); }) {
       // What is only tried leaves nothing that could be done twice.
-      if (request.request_id().empty() || request.validate_only()) return true;
+      if (request.request_id().empty()) return true;
+      if constexpr (requires { request.validate_only(); }) {
+        if (request.validate_only()) return true;
+      }
       state_->request_key = {state_->caller.Name(), request.request_id()};
       const CallBook::Found found = state_->book->Begin(state_->request_key, RequestDigest(request), io::Now());
       switch (found.standing) {
