@@ -6,8 +6,9 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "cli/command.h"
-#include "cli/escape.h"
-#include "cli/waiter.h"
+#include "cli/objects/kind_types.h"
+#include "cli/text/escape.h"
+#include "cli/watch/waiter.h"
 #include "culvert/v1/daemon.pb.h"
 #include "re2/re2.h"
 
@@ -66,8 +67,7 @@ class Wait : public Command {
   }
 
   Outcome Check(const Reference& reference) {
-    const google::protobuf::Descriptor* type = WatchedType(reference.kind);
-    if (type == nullptr)
+    if (!CanBeWaitedFor(reference.kind))
       return Usage(absl::StrFormat("%s cannot be waited for", Plural(reference.kind)), "listeners, dialers, forwards and sessions can");
     if (reference.name.empty())
       return Usage("a name is wanted: KIND/NAME or KIND NAME", absl::StrFormat("culvertctl get %s", Plural(reference.kind)));
@@ -78,7 +78,7 @@ class Wait : public Command {
                    absl::StrFormat("culvertctl get %s", Plural(reference.kind)));
     }
     WaitFor fitted = wanted_;
-    if (const absl::Status status = fitted.Fit(*type); !status.ok()) {
+    if (const absl::Status status = fitted.Fit(DescriptorOf(reference.kind)); !status.ok()) {
       return Usage(std::string(status.message()), absl::StrFormat("culvertctl explain %s", Singular(reference.kind)));
     }
     if (!(fitted.name == wanted_.name && fitted.value == wanted_.value)) {

@@ -1,4 +1,4 @@
-#include "cli/wait_for.h"
+#include "cli/watch/wait_for.h"
 
 #include "culvert/v1/dialer.pb.h"
 #include "culvert/v1/session.pb.h"
