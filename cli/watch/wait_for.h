@@ -2,6 +2,7 @@
 // Thread: any; no state.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,27 +10,31 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "cli/objects/kinds.h"
+#include "cli/text/expression.h"
 #include "google/protobuf/message.h"
 
 namespace culvert::cli {
 
 // What is waited for.
 struct WaitFor {
-  enum class What { kCondition, kField, kCreation, kDeletion };
+  enum class What { kCondition, kField, kExpression, kCreation, kDeletion };
   What what = What::kCondition;
-  std::string name = "Ready";         // kCondition: its type; kField: the path, "status.state"
-  std::optional<std::string> value = "TRUE";  // kCondition: TRUE, FALSE or UNKNOWN; kField: nullopt: any, as long as it is there
+  std::string name = "Ready";         // kCondition: its type; kField: the path, "status.state"; kExpression: what stood in the braces
+  std::optional<std::string> value = "TRUE";  // kCondition: TRUE, FALSE or UNKNOWN; else: nullopt: any that is not empty
 
-  static WaitFor Condition(std::string type) { return {What::kCondition, std::move(type), "TRUE"}; }
-  static WaitFor Deletion() { return {What::kDeletion, "", std::nullopt}; }
+  std::shared_ptr<const Expression> expression;  // kExpression: set by Fit
+
+  static WaitFor Condition(std::string type) { return {What::kCondition, std::move(type), "TRUE", nullptr}; }
+  static WaitFor Deletion() { return {What::kDeletion, "", std::nullopt, nullptr}; }
 
   // "condition=Ready", "condition=Ready=False", "create", "delete", "state=ACTIVE", ".status.state=ACTIVE",
-  // "jsonpath={.status.state}=ACTIVE", ".status.bound_addresses[0]". Errors: INVALID_ARGUMENT.
+  // "jsonpath={.status.state}=ACTIVE", ".status.bound_addresses[0]", and as kubectl has it
+  // "jsonpath={.status.conditions[?(@.type=="Ready")].reason}=Serving". Errors: INVALID_ARGUMENT.
   static absl::StatusOr<WaitFor> Parse(std::string_view text);
   // Whether objects of this type can be so, with the value as ReadField spells it. Errors: INVALID_ARGUMENT: no such field, a value
   // that it cannot have.
   absl::Status Fit(const google::protobuf::Descriptor& type);
-  // "condition Ready", "deleted", ".status.state=ACTIVE"
+  // "condition Ready", "deleted", ".status.state=ACTIVE", "{.status.targets[*].sessions}=1"
   std::string ToString() const;
 };
 
