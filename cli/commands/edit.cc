@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "cli/changes/declared.h"
+#include "cli/changes/disruption.h"
 #include "cli/changes/mutation.h"
 #include "cli/command.h"
 #include "cli/objects/assignment.h"
@@ -120,6 +121,7 @@ class Edit : public Command {
     const auto parsed = manifest::Parse(manifest::ToYaml(object), kFileName, CurrentFolder());
     if (!parsed.ok() || parsed->size() != 1) return Fail(ExitCode::kServer, Visible(ToString(reference_)) + " cannot be written as a file");
     base_ = parsed->front().object;
+    current_ = std::move(object);
     return std::nullopt;
   }
 
@@ -150,6 +152,7 @@ class Edit : public Command {
     CopyPaths(BodyOf(wanted), paths, MutableBodyOf(patch));
     MutableMetadataOf(patch).set_name(reference_.name);
     MutableMetadataOf(patch).set_etag(etag_);
+    WarnOfClosing(context, current_, wanted, paths);
     Changed changed;
     bool is_outdated = false;
     const std::string name = Visible(ToString(reference_));
@@ -209,6 +212,7 @@ class Edit : public Command {
 
   Reference reference_{};
   v1::Object base_;   // as the daemon has it and a file would hold it
+  v1::Object current_;  // the same with its status
   std::string etag_;  // of it
   bool is_merged_ = false;
 };
