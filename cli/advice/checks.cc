@@ -9,46 +9,18 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "cli/advice/parts.h"
 #include "cli/text/escape.h"
 #include "cli/text/units.h"
-#include "proto/manifest/manifest.h"
 
 namespace culvert::cli {
 namespace {
 
 using Grade = Finding::Grade;
 
-constexpr int64_t kDay = 86400;
-constexpr int64_t kSoon = 14 * kDay;        // a certificate that ends sooner wants renewing
 constexpr int64_t kMostSkew = 5;            // seconds between two clocks
 constexpr uint64_t kFewFiles = 4096;
 constexpr uint32_t kSmallestQuic = 1200;    // RFC 9000 section 14: what every path carries
-constexpr size_t kMostNamed = 3;
-
-std::string NameOf(const v1::Object& object) { return Visible(manifest::DisplayName(object)); }
-
-template <typename Visit>
-void ForEachCondition(const v1::Object& object, Visit&& visit) {
-  const auto each = [&](const auto& conditions) {
-    for (const v1::Condition& condition : conditions) visit(condition);
-  };
-  if (object.has_listener()) each(object.listener().status().conditions());
-  if (object.has_dialer()) each(object.dialer().status().conditions());
-  if (object.has_forward()) each(object.forward().status().conditions());
-}
-
-const v1::TlsStatus* TlsOf(const v1::Object& object) {
-  if (object.has_listener() && object.listener().status().has_tls()) return &object.listener().status().tls();
-  if (object.has_dialer() && object.dialer().status().has_tls()) return &object.dialer().status().tls();
-  return nullptr;
-}
-
-// "a, b, c and 4 more"
-std::string Some(std::vector<std::string> names) {
-  const size_t more = names.size() > kMostNamed ? names.size() - kMostNamed : 0;
-  names.resize(names.size() - more);
-  return absl::StrJoin(names, ", ") + (more > 0 ? absl::StrFormat(" and %d more", more) : "");
-}
 
 // "1.2" of "1.2.3"
 std::string MinorOf(const std::string& version) {
@@ -126,7 +98,7 @@ class Judgement {
     for (const v1::Object& object : surveyed_.objects) {
       ForEachCondition(object, [&](const v1::Condition& condition) {
         if (condition.type() == type && condition.status() == v1::Condition::STATUS_FALSE) {
-          faults[Visible(condition.message())].push_back(NameOf(object));
+          faults[Visible(condition.message())].push_back(PrintableName(object));
         }
       });
     }
@@ -170,8 +142,8 @@ class Judgement {
         if (condition.type() != "Ready" || condition.status() != v1::Condition::STATUS_FALSE) return;
         ++unready;
         const bool is_meant = condition.reason() == "Paused" || condition.reason() == "Draining";
-        Add(is_meant ? Grade::kWarn : Grade::kFail, "objects", NameOf(object) + ": " + Visible(condition.message()),
-            is_meant ? "" : "culvertctl describe " + NameOf(object));
+        Add(is_meant ? Grade::kWarn : Grade::kFail, "objects", PrintableName(object) + ": " + Visible(condition.message()),
+            is_meant ? "" : "culvertctl describe " + PrintableName(object));
       });
     }
     if (unready == 0) Add(Grade::kOk, "objects", absl::StrFormat("%d declared, none of them in trouble", surveyed_.objects.size()));
@@ -189,10 +161,10 @@ class Judgement {
       if (tls == nullptr || !tls->has_certificate_not_after()) continue;
       ++shown;
       const int64_t left = tls->certificate_not_after().seconds() - surveyed_.now;
-      if (left <= 0 || left > kSoon) continue;  // what has ended is in the condition
+      if (left <= 0 || left > kCertificateEndsSoon) continue;  // what has ended is in the condition
       ++troubled;
-      Add(left < kDay ? Grade::kFail : Grade::kWarn, "certificates",
-          absl::StrFormat("%s: %s ends in %s", NameOf(object), Visible(tls->certificate_subject()), HumanAge(left)), "renew it; the new files are taken within seconds");
+      Add(left < kDaySeconds ? Grade::kFail : Grade::kWarn, "certificates",
+          absl::StrFormat("%s: %s ends in %s", PrintableName(object), Visible(tls->certificate_subject()), HumanAge(left)), "renew it; the new files are taken within seconds");
     }
     if (troubled == 0) Add(Grade::kOk, "certificates", shown == 0 ? "none in use" : absl::StrFormat("%d in use, all good for two weeks", shown));
   }
@@ -237,7 +209,7 @@ class Judgement {
         // Strangers knock at every open port; what is worth a word is much of it, or nothing else.
         if (found == status.dropped_datagrams().end() || found->second * 10 < taken) continue;
         is_quiet = false;
-        Add(Grade::kWarn, "silence", absl::StrFormat("%s left %d datagrams unanswered (%s): %s", NameOf(object), found->second, reason, meaning),
+        Add(Grade::kWarn, "silence", absl::StrFormat("%s left %d datagrams unanswered (%s): %s", PrintableName(object), found->second, reason, meaning),
             "compare seed, header, profile and security with the peer's; culvertctl events shows who came");
       }
     }
