@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/failure.h"
-#include "cli/globals.h"
-#include "cli/streams.h"
+#include "cli/process/failure.h"
+#include "cli/process/globals.h"
+#include "cli/process/streams.h"
 
 namespace culvert::cli {
 

@@ -8,19 +8,12 @@
 #include <vector>
 
 #include "CLI/App.hpp"
-#include "cli/client.h"
-#include "cli/failure.h"
-#include "cli/globals.h"
-#include "cli/streams.h"
+#include "cli/process/failure.h"
+#include "cli/process/globals.h"
+#include "cli/process/streams.h"
+#include "cli/target/command_context.h"
 
 namespace culvert::cli {
-
-struct Context {
-  const Globals& globals;
-  Streams& streams;
-  Client& client;
-  const Environment& environment;
-};
 
 // Which of the flags that every verb accepts, and not every verb can obey, a verb obeys. The others are refused, before anything is
 // contacted: a filter that is ignored would act on everything.

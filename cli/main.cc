@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "cli/app.h"
-#include "cli/interrupt.h"
-#include "cli/terminal.h"
+#include "cli/process/interrupt.h"
+#include "cli/process/terminal.h"
 
 int main(int argc, char** argv) {
   using namespace culvert::cli;

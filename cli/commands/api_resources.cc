@@ -2,10 +2,10 @@
 #include <utility>
 
 #include "absl/strings/str_join.h"
-#include "cli/api_methods.h"
 #include "cli/command.h"
-#include "cli/complete_values.h"
-#include "cli/printer.h"
+#include "cli/objects/api_methods.h"
+#include "cli/objects/kind_types.h"
+#include "cli/text/printer.h"
 
 namespace culvert::cli {
 namespace {
@@ -26,7 +26,7 @@ class ApiResources : public Command {
       }
       std::vector<Cell> row = {std::string(Plural(kind)), std::string(ShortOf(kind)), absl::StrJoin(VerbsOf(kind), ","),
                                IsDeclared(kind) ? "yes" : "no"};
-      if (is_wide) row.emplace_back(MessageOf(kind)->name());
+      if (is_wide) row.emplace_back(DescriptorOf(kind).name());
       table.Add(std::move(row));
     }
     if (!table.empty()) table.Print(context.streams.out, {!context.globals.no_headers, context.streams.color});

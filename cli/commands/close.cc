@@ -3,9 +3,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
-#include "cli/closing.h"
+#include "cli/changes/closing.h"
 #include "cli/command.h"
-#include "cli/escape.h"
+#include "cli/text/escape.h"
 
 namespace culvert::cli {
 namespace {

@@ -1,11 +1,11 @@
 // culvertctl completion: what a shell sources to complete our command lines. Asks no daemon.
-#include "cli/completion_scripts.h"
+#include "cli/help/completion_scripts.h"
 
 #include <utility>
 
 #include "absl/strings/str_format.h"
 #include "cli/command.h"
-#include "cli/escape.h"
+#include "cli/text/escape.h"
 #include "proto/manifest/suggest.h"
 
 namespace culvert::cli {

@@ -4,10 +4,10 @@
 
 #include "absl/strings/str_format.h"
 #include "cli/command.h"
-#include "cli/contexts.h"
-#include "cli/escape.h"
-#include "cli/json.h"
-#include "cli/printer.h"
+#include "cli/target/contexts.h"
+#include "cli/text/escape.h"
+#include "cli/text/json.h"
+#include "cli/text/printer.h"
 #include "proto/manifest/emitter.h"
 
 namespace culvert::cli {

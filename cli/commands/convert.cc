@@ -10,8 +10,8 @@
 #include "absl/strings/str_split.h"
 #include "cli/command.h"
 #include "cli/convert/v2ray.h"
-#include "cli/escape.h"
-#include "cli/private_file.h"
+#include "cli/process/private_file.h"
+#include "cli/text/escape.h"
 
 namespace culvert::cli {
 namespace {

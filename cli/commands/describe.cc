@@ -6,11 +6,12 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "cli/command.h"
-#include "cli/describe.h"
-#include "cli/fetch.h"
-#include "cli/json.h"
-#include "cli/selector.h"
-#include "cli/show.h"
+#include "cli/objects/fetch.h"
+#include "cli/objects/lists.h"
+#include "cli/objects/selector.h"
+#include "cli/output/describe.h"
+#include "cli/output/show.h"
+#include "cli/text/json.h"
 
 namespace culvert::cli {
 namespace {

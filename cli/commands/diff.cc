@@ -5,14 +5,14 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "cli/apply_call.h"
+#include "cli/changes/apply_call.h"
+#include "cli/changes/mutation.h"
 #include "cli/command.h"
-#include "cli/escape.h"
-#include "cli/field_path.h"
-#include "cli/json.h"
-#include "cli/manifest_files.h"
-#include "cli/mutation.h"
-#include "cli/object_changes.h"
+#include "cli/objects/field_path.h"
+#include "cli/objects/manifest_files.h"
+#include "cli/objects/object_changes.h"
+#include "cli/text/escape.h"
+#include "cli/text/json.h"
 
 namespace culvert::cli {
 namespace {

@@ -10,13 +10,15 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "cli/assignment.h"
+#include "cli/changes/declared.h"
+#include "cli/changes/disruption.h"
+#include "cli/changes/mutation.h"
 #include "cli/command.h"
-#include "cli/declared.h"
-#include "cli/editor.h"
-#include "cli/escape.h"
-#include "cli/mutation.h"
-#include "cli/object_changes.h"
+#include "cli/objects/assignment.h"
+#include "cli/objects/lists.h"
+#include "cli/objects/object_changes.h"
+#include "cli/process/editor.h"
+#include "cli/text/escape.h"
 #include "proto/manifest/manifest.h"
 #include "proto/manifest/rules.h"
 
@@ -119,6 +121,7 @@ class Edit : public Command {
     const auto parsed = manifest::Parse(manifest::ToYaml(object), kFileName, CurrentFolder());
     if (!parsed.ok() || parsed->size() != 1) return Fail(ExitCode::kServer, Visible(ToString(reference_)) + " cannot be written as a file");
     base_ = parsed->front().object;
+    current_ = std::move(object);
     return std::nullopt;
   }
 
@@ -149,6 +152,7 @@ class Edit : public Command {
     CopyPaths(BodyOf(wanted), paths, MutableBodyOf(patch));
     MutableMetadataOf(patch).set_name(reference_.name);
     MutableMetadataOf(patch).set_etag(etag_);
+    WarnOfClosing(context, current_, wanted, paths);
     Changed changed;
     bool is_outdated = false;
     const std::string name = Visible(ToString(reference_));
@@ -208,6 +212,7 @@ class Edit : public Command {
 
   Reference reference_{};
   v1::Object base_;   // as the daemon has it and a file would hold it
+  v1::Object current_;  // the same with its status
   std::string etag_;  // of it
   bool is_merged_ = false;
 };

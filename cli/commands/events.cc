@@ -5,12 +5,13 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "cli/command.h"
-#include "cli/escape.h"
-#include "cli/interrupt.h"
-#include "cli/json.h"
-#include "cli/show.h"
-#include "cli/tables.h"
-#include "cli/units.h"
+#include "cli/objects/lists.h"
+#include "cli/output/show.h"
+#include "cli/output/tables.h"
+#include "cli/text/escape.h"
+#include "cli/text/json.h"
+#include "cli/text/units.h"
+#include "cli/watch/follow_stream.h"
 #include "culvert/v1/observe.grpc.pb.h"
 #include "proto/manifest/manifest.h"
 #include "proto/manifest/suggest.h"
@@ -127,39 +128,31 @@ class Events : public Command {
     (show_->IsTable() ? context.streams.out : context.streams.err) << "-- " << missed << " events missed --" << std::endl;
   }
 
-  Outcome Follow(Context& context) const {
-    if (Outcome failed = context.client.Connect()) return failed;
-    grpc::ClientContext call;
-    // A stream has no natural end; a week is one all the same.
-    Client::SetDeadline(call, std::chrono::hours(24 * 7));
-    const auto stub = v1::ObserveService::NewStub(context.client.channel());
-    const InterruptScope interrupt([&call] { call.TryCancel(); });
-    const auto reader = stub->ListEvents(&call, request_);
-    v1::ListEventsResponse response;
+  Outcome Follow(Context& context) {
     std::vector<size_t> widths;
     uint64_t missed = 0;
     bool with_headers = !context.globals.no_headers;
     Outcome unshown;
-    while (context.streams.out && reader->Read(&response)) {
-      if (response.missed() > missed) SayMissed(context, response.missed() - missed);
-      missed = response.missed();  // of the whole stream so far
-      if (response.events().empty()) continue;
-      unshown = ShowMore(context, response, widths, with_headers);
-      if (unshown) break;
-      with_headers = false;
-      context.streams.out << std::flush;
-    }
-    const bool unwritable = !context.streams.out;
-    if (unwritable || unshown) call.TryCancel();
-    const grpc::Status status = reader->Finish();
-    if (interrupt.interrupted()) return Failure{ExitCode::kInterrupted, {}, "", ""};
-    if (unwritable) return std::nullopt;  // main says so
-    if (unshown) return unshown;
-    return status.ok() ? Fail(ExitCode::kUnreachable, "culvertd ended the stream")
-                       : Outcome(context.client.Explain(status));
+    const Outcome ended = FollowStream<v1::ListEventsResponse>(
+        context, std::nullopt,
+        [&](const auto& channel, grpc::ClientContext* call) {
+          stub_ = v1::ObserveService::NewStub(channel);
+          return stub_->ListEvents(call, request_);
+        },
+        [&](const v1::ListEventsResponse& response) {
+          if (response.missed() > missed) SayMissed(context, response.missed() - missed);
+          missed = response.missed();  // of the whole stream so far
+          if (response.events().empty()) return true;
+          unshown = ShowMore(context, response, widths, with_headers);
+          with_headers = false;
+          context.streams.out << std::flush;
+          return !unshown;
+        });
+    return unshown ? unshown : ended;
   }
 
   v1::ListEventsRequest request_;
+  std::unique_ptr<v1::ObserveService::Stub> stub_;
   std::unique_ptr<Show> show_;
 };
 

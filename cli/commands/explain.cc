@@ -6,14 +6,10 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "cli/command.h"
-#include "cli/escape.h"
-#include "cli/printer.h"
-#include "cli/schema_docs.h"
-#include "culvert/v1/dialer.pb.h"
-#include "culvert/v1/forward.pb.h"
-#include "culvert/v1/listener.pb.h"
-#include "culvert/v1/observe.pb.h"
-#include "culvert/v1/session.pb.h"
+#include "cli/help/schema_docs.h"
+#include "cli/objects/kind_types.h"
+#include "cli/text/escape.h"
+#include "cli/text/printer.h"
 #include "google/protobuf/util/time_util.h"
 #include "proto/manifest/manifest.h"
 #include "proto/manifest/schema.h"
@@ -24,26 +20,6 @@ namespace {
 
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
-
-const Descriptor* DescriptorOf(Kind kind) {
-  switch (kind) {
-    case Kind::kListener:
-      return v1::Listener::descriptor();
-    case Kind::kDialer:
-      return v1::Dialer::descriptor();
-    case Kind::kForward:
-      return v1::Forward::descriptor();
-    case Kind::kStream:
-      return v1::Stream::descriptor();
-    case Kind::kUdpFlow:
-      return v1::UdpFlow::descriptor();
-    case Kind::kEvent:
-      return v1::Event::descriptor();
-    case Kind::kSession:
-      break;
-  }
-  return v1::Session::descriptor();
-}
 
 std::string TypeOf(const FieldDescriptor* field) {
   if (field->is_map()) return "map of texts";
@@ -121,7 +97,7 @@ class Explain : public Command {
     std::vector<std::string> names = absl::StrSplit(path, '.');
     const auto kind = ParseKind(names[0]);
     if (!kind.ok()) return Usage(std::string(kind.status().message()));
-    message_ = DescriptorOf(*kind);
+    message_ = &DescriptorOf(*kind);
     shown_path_ = Singular(*kind);
     for (size_t i = 1; i < names.size(); ++i) {
       if (message_ == nullptr) return Usage(shown_path_ + " has no fields of its own");

@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "cli/command.h"
-#include "cli/show.h"
+#include "cli/output/show.h"
 #include "culvert/v1/config.grpc.pb.h"
 #include "proto/manifest/manifest.h"
 

@@ -6,10 +6,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/command.h"
-#include "cli/fetch.h"
-#include "cli/selector.h"
-#include "cli/show.h"
-#include "cli/watch_view.h"
+#include "cli/objects/fetch.h"
+#include "cli/objects/lists.h"
+#include "cli/objects/selector.h"
+#include "cli/output/show.h"
+#include "cli/watch/watch_view.h"
 
 namespace culvert::cli {
 namespace {

@@ -3,12 +3,13 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "cli/changes/declared.h"
+#include "cli/changes/mutation.h"
+#include "cli/changes/selection.h"
 #include "cli/command.h"
-#include "cli/declared.h"
-#include "cli/escape.h"
-#include "cli/mutation.h"
-#include "cli/object_changes.h"
-#include "cli/selection.h"
+#include "cli/objects/lists.h"
+#include "cli/objects/object_changes.h"
+#include "cli/text/escape.h"
 #include "proto/manifest/manifest.h"
 
 namespace culvert::cli {

@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "cli/command.h"
-#include "cli/escape.h"
-#include "cli/plugins.h"
-#include "cli/printer.h"
+#include "cli/process/plugins.h"
+#include "cli/text/escape.h"
+#include "cli/text/printer.h"
 
 namespace culvert::cli {
 namespace {

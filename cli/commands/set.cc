@@ -3,13 +3,15 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "cli/assignment.h"
+#include "cli/changes/declared.h"
+#include "cli/changes/disruption.h"
+#include "cli/changes/mutation.h"
 #include "cli/command.h"
-#include "cli/declared.h"
-#include "cli/escape.h"
-#include "cli/json.h"
-#include "cli/mutation.h"
-#include "cli/object_changes.h"
+#include "cli/objects/assignment.h"
+#include "cli/objects/lists.h"
+#include "cli/objects/object_changes.h"
+#include "cli/text/escape.h"
+#include "cli/text/json.h"
 #include "proto/manifest/manifest.h"
 #include "proto/manifest/schema.h"
 
@@ -85,6 +87,7 @@ class Set : public Command {
       changed.object = std::move(before);
       return std::nullopt;
     }
+    if (!std::exchange(is_warned_, true)) WarnOfClosing(context, before, after, paths_);
     v1::Object patch = EmptyObject(reference_.kind);
     CopyPaths(BodyOf(after), paths_, MutableBodyOf(patch));
     MutableMetadataOf(patch).set_name(reference_.name);
@@ -113,6 +116,7 @@ class Set : public Command {
   std::vector<Assignment> assignments_;
   std::vector<std::string> cleared_secrets_;
   std::vector<std::string> paths_;  // that the last attempt changed
+  bool is_warned_ = false;          // of what the change closes
 };
 
 }  // namespace

@@ -6,12 +6,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "cli/advice/summary.h"
 #include "cli/command.h"
-#include "cli/escape.h"
-#include "cli/json.h"
-#include "cli/printer.h"
-#include "cli/tables.h"
-#include "cli/units.h"
+#include "cli/objects/lists.h"
+#include "cli/output/tables.h"
+#include "cli/text/escape.h"
+#include "cli/text/json.h"
+#include "cli/text/printer.h"
+#include "cli/text/units.h"
+#include "culvert/v1/config.grpc.pb.h"
 #include "culvert/v1/daemon.grpc.pb.h"
 #include "proto/manifest/emitter.h"
 #include "proto/manifest/manifest.h"
@@ -87,6 +90,11 @@ Cell Summarize(const std::vector<v1::Object>& objects) {
   return {out, paint};
 }
 
+Cell CellOf(const Summary& summary) {
+  const bool is_bad = summary.grade == Finding::Grade::kFail;
+  return {summary.text, is_bad ? Paint::kBad : summary.grade == Finding::Grade::kWarn ? Paint::kWarn : Paint::kNone};
+}
+
 class Status : public Command {
  public:
   [[nodiscard]] Takes takes() const override { return {.formats = {Format::kTable, Format::kJson, Format::kYaml}}; }
@@ -110,11 +118,19 @@ class Status : public Command {
     for (const Kind kind : {Kind::kListener, Kind::kDialer, Kind::kForward}) {
       if (Outcome failed = ListObjects(context.client, kind, objects[kind])) return failed;
     }
+    v1::GetConfigStatusResponse config;
+    if (Outcome failed = context.client.Call<v1::ConfigService>(&v1::ConfigService::Stub::GetConfigStatus, v1::GetConfigStatusRequest(), &config)) {
+      return failed;
+    }
+    std::vector<v1::Object> all;
+    for (const auto& [kind, some] : objects) all.insert(all.end(), some.begin(), some.end());
+    const int64_t now = context.streams.now_seconds();
     Table table({"SUBJECT", "STATE"});
     table.Add({"DAEMON", absl::StrFormat("%s  %s  up %s  pid %d", Visible(daemon.hostname()), Visible(daemon.version()),
                                          HumanUptime(daemon.uptime().seconds()), daemon.pid())});
     table.Add({"WORKERS", absl::StrFormat("%d   (UDP offload: send %s, receive %s)", daemon.workers_size(),
                                           daemon.udp_gso() ? "on" : "off", daemon.udp_gro() ? "on" : "off")});
+    table.Add({"CONFIG", CellOf(SummarizeConfig(config, daemon, now))});
     table.Add({"LISTENERS", Summarize(objects[Kind::kListener])});
     table.Add({"DIALERS", Summarize(objects[Kind::kDialer])});
     table.Add({"FORWARDS", Summarize(objects[Kind::kForward])});
@@ -122,6 +138,7 @@ class Status : public Command {
         {"SESSIONS", absl::StrFormat("%d   rx %s  tx %s", daemon.sessions(), HumanBytes(daemon.counters().rx_bytes()),
                                      HumanBytes(daemon.counters().tx_bytes()))});
     table.Add({"BUFFERS", Buffers(objects)});
+    table.Add({"CERTIFICATES", CellOf(SummarizeCertificates(all, now))});
     for (const v1::Warning& warning : daemon.warnings()) {
       const std::string where = warning.field().empty() ? "" : Visible(warning.field()) + ": ";
       table.Add(

@@ -4,13 +4,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/command.h"
-#include "cli/escape.h"
-#include "cli/follow_stream.h"
-#include "cli/json.h"
-#include "cli/printer.h"
-#include "cli/tables.h"
-#include "cli/tail_flags.h"
-#include "cli/units.h"
+#include "cli/output/tables.h"
+#include "cli/text/escape.h"
+#include "cli/text/json.h"
+#include "cli/text/printer.h"
+#include "cli/text/units.h"
+#include "cli/watch/follow_stream.h"
+#include "cli/watch/tail_flags.h"
 #include "culvert/v1/observe.grpc.pb.h"
 
 namespace culvert::cli {

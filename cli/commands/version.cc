@@ -3,8 +3,8 @@
 
 #include "absl/strings/str_join.h"
 #include "cli/command.h"
-#include "cli/escape.h"
-#include "cli/json.h"
+#include "cli/text/escape.h"
+#include "cli/text/json.h"
 #include "culvert/v1/daemon.grpc.pb.h"
 
 namespace culvert::cli {

@@ -6,8 +6,9 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "cli/command.h"
-#include "cli/escape.h"
-#include "cli/waiter.h"
+#include "cli/objects/kind_types.h"
+#include "cli/text/escape.h"
+#include "cli/watch/waiter.h"
 #include "culvert/v1/daemon.pb.h"
 #include "re2/re2.h"
 
@@ -66,8 +67,7 @@ class Wait : public Command {
   }
 
   Outcome Check(const Reference& reference) {
-    const google::protobuf::Descriptor* type = WatchedType(reference.kind);
-    if (type == nullptr)
+    if (!CanBeWaitedFor(reference.kind))
       return Usage(absl::StrFormat("%s cannot be waited for", Plural(reference.kind)), "listeners, dialers, forwards and sessions can");
     if (reference.name.empty())
       return Usage("a name is wanted: KIND/NAME or KIND NAME", absl::StrFormat("culvertctl get %s", Plural(reference.kind)));
@@ -78,10 +78,12 @@ class Wait : public Command {
                    absl::StrFormat("culvertctl get %s", Plural(reference.kind)));
     }
     WaitFor fitted = wanted_;
-    if (const absl::Status status = fitted.Fit(*type); !status.ok()) {
+    if (const absl::Status status = fitted.Fit(DescriptorOf(reference.kind)); !status.ok()) {
       return Usage(std::string(status.message()), absl::StrFormat("culvertctl explain %s", Singular(reference.kind)));
     }
-    if (!(fitted.name == wanted_.name && fitted.value == wanted_.value)) {
+    if (wanted_.what == WaitFor::What::kExpression) {
+      wanted_ = fitted;
+    } else if (!(fitted.name == wanted_.name && fitted.value == wanted_.value)) {
       // "state" is a session's own, but stands in the status of what is declared.
       const bool is_mixed = std::any_of(references_.begin(), references_.end(), [&](const Reference& one) {
         return (one.kind == Kind::kSession) != (reference.kind == Kind::kSession);
@@ -108,13 +110,15 @@ Verb AddWait(CLI::App& root) {
                           "culvertctl wait fwd/old --for delete\n"
                           "culvertctl wait dl/edge --for condition=PeerReachable=False\n"
                           "culvertctl wait dl/edge --for state=ACTIVE\n"
-                          "culvertctl wait lsn/in --for jsonpath='{.status.socket.gro}'=true\n"
+                          "culvertctl wait lsn/in --for jsonpath='{.status.boundAddresses[0]}'        it is there\n"
+                          "culvertctl wait dl/edge --for jsonpath='{.status.conditions[?(@.type==\"Ready\")].status}'=True\n"
                           "culvertctl wait daemon --for ready --timeout 60s");
   app->add_option("what", command->words, "KIND/NAME..., KIND NAME..., or daemon");
   app->add_option(
       "--for", command->for_text,
-      "condition=TYPE[=False], create, delete, state=STATE, .FIELD.PATH[=VALUE] or jsonpath={.FIELD.PATH}[=VALUE]; daemon: ready");
-  app->add_option("--timeout", command->timeout_text, "how long (30s); 0s looks once");
+      "condition=TYPE[=False], create, delete, state=STATE, .FIELD.PATH[=VALUE] or jsonpath={PATH}[=VALUE]; without =VALUE: it is there and not empty; daemon: ready");
+  app->add_option("--timeout", command->timeout_text, "how long (30s); 0s looks once; exit 7 with what was seen last. It ends at once where nothing is left to wait for: with 6 where "
+                  "something is about to be deleted or FAILED, with 3 where a session has ended; a dialer that is FAILED is dialed again, and waited for");
   return {app, std::move(command)};
 }
 

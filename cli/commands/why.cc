@@ -9,13 +9,14 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "cli/advice/limits.h"
 #include "cli/command.h"
-#include "cli/escape.h"
-#include "cli/follow_stream.h"
-#include "cli/json.h"
-#include "cli/limits.h"
-#include "cli/tables.h"
-#include "cli/units.h"
+#include "cli/objects/lists.h"
+#include "cli/output/tables.h"
+#include "cli/text/escape.h"
+#include "cli/text/json.h"
+#include "cli/text/units.h"
+#include "cli/watch/follow_stream.h"
 #include "culvert/v1/observe.grpc.pb.h"
 #include "google/protobuf/struct.pb.h"
 #include "proto/manifest/manifest.h"
@@ -172,8 +173,8 @@ class Why : public Command {
     return legs;
   }
 
-  static double InLimit(const Sample& sample, Limit limit) { return sample.last.Since(sample.first).seconds[static_cast<size_t>(limit)]; }
-  static Limit Main(const Leg& leg) { return leg.now.Largest().value_or(leg.always.Largest().value_or(Limit::kApplication)); }
+  static double InLimit(const Sample& sample, Limit limit) { return sample.last.Since(sample.first).in(limit); }
+  static Limit Main(const Leg& leg) { return leg.now.Largest().value_or(leg.always.Largest().value_or(v1::PathStats::LIMITED_BY_APPLICATION)); }
 
   Outcome Explain(Context& context, const Leg& leg, google::protobuf::Struct& document, bool is_first) const {
     v1::Session session;
@@ -206,13 +207,13 @@ class Why : public Command {
   }
 
   void PrintShares(std::ostream& out, const Leg& leg, bool color) const {
-    std::vector<Limit> order = {Limit::kApplication, Limit::kCongestion, Limit::kPacing, Limit::kPeerWindow, Limit::kBuffer, Limit::kPathDown};
+    auto order = kLimits;
     std::ranges::stable_sort(order, std::ranges::greater(), [&](Limit limit) { return leg.now.share(limit); });
     out << absl::StrFormat("  %-12s %8s  %-*s %s\n", "LIMIT", absl::StrCat("LAST-", over_text), kBarWidth, "", "ALWAYS");
     for (const Limit limit : order) {
       const double share = leg.now.share(limit);
       const std::string bar(static_cast<size_t>(share * kBarWidth + 0.5), '#');
-      const bool is_painted = color && limit == order.front() && limit != Limit::kApplication;
+      const bool is_painted = color && limit == order.front() && limit != v1::PathStats::LIMITED_BY_APPLICATION;
       out << absl::StrFormat("  %-12s %8s  %s%-*s%s %6s\n", LimitName(limit), HumanShare(share), is_painted ? "\x1b[33m" : "", kBarWidth, bar,
                              is_painted ? "\x1b[0m" : "", HumanShare(leg.always.share(limit)));
     }
@@ -227,7 +228,7 @@ class Why : public Command {
     fields["meaning"].set_string_value(LimitMeaning(limit));
     for (const std::string& fact : advice.facts) fields["facts"].mutable_list_value()->add_values()->set_string_value(fact);
     fields["next"].set_string_value(advice.next);
-    for (const Limit each : {Limit::kApplication, Limit::kCongestion, Limit::kPacing, Limit::kPeerWindow, Limit::kBuffer, Limit::kPathDown}) {
+    for (const Limit each : kLimits) {
       (*fields["now"].mutable_struct_value()->mutable_fields())[LimitName(each)].set_number_value(leg.now.share(each));
       (*fields["always"].mutable_struct_value()->mutable_fields())[LimitName(each)].set_number_value(leg.always.share(each));
     }

@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_format.h"
 #include "cli/convert/json_view.h"
-#include "cli/escape.h"
+#include "cli/text/escape.h"
 
 namespace culvert::cli {
 

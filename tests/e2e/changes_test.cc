@@ -79,6 +79,19 @@ TEST_F(Changes, SetChangesWhatItNamesAndKeepsSecrets) {
   EXPECT_EQ(Ctl({"set", "dl/edge", "transport=TCP"}).exit_code, 2);
 }
 
+// The seed, which is not shown, is no reason to think that sessions are closed.
+TEST_F(Changes, SetSaysBeforehandWhatItCloses) {
+  MakeDialer();
+  const auto warns = [&](const RunResult& result) { return result.err.find("dialer/edge: closes its sessions (none now)") != std::string::npos; };
+  EXPECT_FALSE(warns(Ctl({"set", "dl/edge", "labels.tier=edge"})));
+  EXPECT_FALSE(warns(Ctl({"set", "dl/edge", "max_sessions=16"})));
+  EXPECT_TRUE(warns(Ctl({"set", "dl/edge", "kcp.mtu_bytes=1200", "--dry-run"})));
+  EXPECT_EQ(Get("dl/edge").find("mtu_bytes: 1200"), std::string::npos);
+  EXPECT_TRUE(warns(Ctl({"set", "dl/edge", "kcp.mtu_bytes=1200"})));
+  EXPECT_TRUE(warns(Edit("dl/edge", "sed -i 's/mtu_bytes: 1200/mtu_bytes: 1300/' \"$1\"\n")));
+  EXPECT_NE(Get("dl/edge").find("mtu_bytes: 1300"), std::string::npos);
+}
+
 TEST_F(Changes, LabelsChooseWhatIsDeleted) {
   for (const char* name : {"a", "b", "c"}) Ok({"create", "lsn", name, "--transport", "TCP", "--bind", "127.0.0.1:0"});
   EXPECT_EQ(Ok({"label", "lsn/a", "lsn/b", "tier=test", "example.com/team=db"}), "listener/a labeled\nlistener/b labeled\n");
@@ -154,6 +167,9 @@ TEST_F(Changes, WaitSeesWhatIsMadeLater) {
   Ok({"set", "lsn/late", "max_sessions=7"});
   ASSERT_TRUE(other->Wait(kLimit).has_value());
   EXPECT_EQ(other->Stdout().find("listener/late .spec.max_sessions=7 met after "), 0u) << other->Stdout() << other->Stderr();
+  EXPECT_EQ(Ctl({"wait", "lsn/late", "--for=jsonpath={.status.conditions[?(@.type==\"Ready\")].reason}=Accepting"}).exit_code, 0);
+  EXPECT_EQ(Ctl({"wait", "lsn/late", "--for=jsonpath={.status.boundAddresses[0]}"}).exit_code, 0);
+  EXPECT_EQ(Ctl({"wait", "lsn/late", "--for=jsonpath={.status.boundAddresses[1]}", "--timeout", "0s"}).exit_code, 7);
   EXPECT_EQ(Ctl({"wait", "lsn/never", "--for=delete"}).exit_code, 0);
   EXPECT_EQ(Ctl({"wait", "lsn/never", "--timeout", "100ms"}).exit_code, 7);
 }

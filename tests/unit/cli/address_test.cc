@@ -1,4 +1,4 @@
-#include "cli/address.h"
+#include "cli/target/address.h"
 
 #include <map>
 

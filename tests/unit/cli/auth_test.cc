@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "cli/api_methods.h"
+#include "cli/objects/api_methods.h"
 #include "culvert/v1/access.grpc.pb.h"
 #include "gmock/gmock.h"
 #include "grpcpp/security/server_credentials.h"

@@ -1,4 +1,4 @@
-#include "cli/checks.h"
+#include "cli/advice/checks.h"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // What half-typed command lines can go on with. The scripts that ask are tested in their shells (tests/e2e/completion_test.cc).
-#include "cli/complete.h"
+#include "cli/help/complete.h"
 
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"

@@ -11,7 +11,7 @@
 #include <sstream>
 #include <streambuf>
 
-#include "cli/interrupt.h"
+#include "cli/process/interrupt.h"
 #include "gtest/gtest.h"
 #include "tests/unit/cli/fake_daemon.h"
 

@@ -1,10 +1,10 @@
 // Which daemon is meant, and the file that says so: its owner and modes, what is wrong in it, what goes before what.
-#include "cli/contexts.h"
+#include "cli/target/contexts.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/target.h"
+#include "cli/target/target.h"
 #include "gmock/gmock.h"
 #include "tests/unit/cli/surroundings.h"
 

@@ -1,4 +1,4 @@
-#include "cli/cut.h"
+#include "cli/text/cut.h"
 
 #include "gtest/gtest.h"
 

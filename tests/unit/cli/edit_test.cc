@@ -74,6 +74,23 @@ TEST_F(EditTest, KeepsSecretsThatAreNotShown) {
   EXPECT_THAT(daemon_.last_mask, ElementsAre("spec.kcp.mtu_bytes"));  // not spec.kcp, which would take the seed along
 }
 
+TEST_F(EditTest, SaysBeforehandThatSessionsAreClosed) {
+  SetEditor("sed -i 's/mtu_bytes: 1350/mtu_bytes: 1200/' \"$1\"");
+  dialer().mutable_status()->mutable_counters()->set_active(3);
+  int changes_before = -1;
+  daemon_.on_apply = [&](const v1::ApplyRequest&, v1::ApplyResponse* response) {
+    changes_before = daemon_.changes;
+    response->add_results()->set_disruptive(true);
+    return grpc::Status::OK;
+  };
+  const Answer answer = daemon_.Run({"edit", "dl/edge"});
+  EXPECT_EQ(answer.err, "warning: dialer/edge: closes its sessions (3 now)\n");
+  EXPECT_EQ(answer.code, 0);
+  EXPECT_EQ(changes_before, 0);
+  EXPECT_TRUE(daemon_.last_apply.validate_only());
+  EXPECT_EQ(daemon_.last_apply.objects(0).dialer().spec().kcp().mtu_bytes(), 1200u);
+}
+
 TEST_F(EditTest, IsCancelledByNoChangeOrAnEmptyFile) {
   for (const char* script : {"true", "> \"$1\"", "echo '# only a comment' > \"$1\"",
                              "echo '# more' | cat - \"$1\" > \"$1.x\" && mv \"$1.x\" \"$1\"", "echo >> \"$1\""}) {

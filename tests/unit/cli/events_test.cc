@@ -4,8 +4,8 @@
 #include <iostream>
 #include <sstream>
 
-#include "cli/interrupt.h"
-#include "cli/tables.h"
+#include "cli/output/tables.h"
+#include "cli/process/interrupt.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/unit/cli/fake_daemon.h"

@@ -1,7 +1,7 @@
 // -o jsonpath, jmespath and custom-columns on documents, without a daemon.
-#include "cli/expression.h"
+#include "cli/text/expression.h"
 
-#include "cli/json.h"
+#include "cli/text/json.h"
 #include "culvert/v1/forward.pb.h"
 #include "culvert/v1/listener.pb.h"
 #include "gtest/gtest.h"

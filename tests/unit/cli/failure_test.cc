@@ -1,4 +1,4 @@
-#include "cli/failure.h"
+#include "cli/process/failure.h"
 
 #include <sstream>
 

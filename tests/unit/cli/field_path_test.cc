@@ -1,4 +1,4 @@
-#include "cli/field_path.h"
+#include "cli/objects/field_path.h"
 
 #include "culvert/v1/dialer.pb.h"
 #include "culvert/v1/listener.pb.h"

@@ -1,8 +1,8 @@
 // culvertctl get of what is observed below a session, and what listeners and forwards show of it.
 #include <algorithm>
 
-#include "cli/escape.h"
-#include "cli/tables.h"
+#include "cli/output/tables.h"
+#include "cli/text/escape.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/unit/cli/fake_daemon.h"

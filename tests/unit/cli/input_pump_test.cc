@@ -1,4 +1,4 @@
-#include "cli/input_pump.h"
+#include "cli/process/input_pump.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

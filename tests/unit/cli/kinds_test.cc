@@ -1,4 +1,4 @@
-#include "cli/kinds.h"
+#include "cli/objects/kinds.h"
 
 #include <tuple>
 

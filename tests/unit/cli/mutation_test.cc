@@ -1,4 +1,4 @@
-#include "cli/mutation.h"
+#include "cli/changes/mutation.h"
 
 #include <sstream>
 

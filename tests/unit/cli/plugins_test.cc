@@ -1,7 +1,7 @@
 // Verbs of others, and the manual.
 #include <sys/stat.h>
 
-#include "cli/man.h"
+#include "cli/help/man.h"
 #include "gmock/gmock.h"
 #include "tests/unit/cli/surroundings.h"
 

@@ -1,4 +1,4 @@
-#include "cli/printer.h"
+#include "cli/text/printer.h"
 
 #include <sstream>
 

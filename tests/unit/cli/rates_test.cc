@@ -1,4 +1,4 @@
-#include "cli/rates.h"
+#include "cli/watch/rates.h"
 
 #include "gtest/gtest.h"
 

@@ -1,4 +1,4 @@
-#include "cli/selector.h"
+#include "cli/objects/selector.h"
 
 #include "gtest/gtest.h"
 

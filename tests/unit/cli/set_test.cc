@@ -111,6 +111,60 @@ TEST_F(SetTest, ShowsWarningsAndDryRuns) {
   EXPECT_THAT(daemon_.Run({"set", "dl/edge", "max_sessions=18", "-o", "yaml"}).out, HasSubstr("max_sessions: 18\n"));
 }
 
+// The daemon is asked what an apply of the changed object would do, and nothing else of that apply happens.
+TEST_F(SetTest, SaysBeforehandThatSessionsAreClosed) {
+  dialer().mutable_status()->mutable_counters()->set_active(3);
+  int changes_before = -1;
+  bool closes = true;
+  daemon_.on_apply = [&](const v1::ApplyRequest&, v1::ApplyResponse* response) {
+    changes_before = daemon_.changes;
+    response->add_results()->set_disruptive(closes);
+    return grpc::Status::OK;
+  };
+  const Answer dry = daemon_.Run({"set", "dl/edge", "targets=b:2", "--dry-run"});
+  EXPECT_EQ(dry.err, "warning: dialer/edge: closes its sessions (3 now)\n");
+  EXPECT_EQ(dry.out, "dialer/edge configured (targets) (dry run)\n");
+  daemon_.changes = 0;
+  const Answer answer = daemon_.Run({"set", "dl/edge", "targets=b:2"});
+  EXPECT_EQ(answer.err, "warning: dialer/edge: closes its sessions (3 now)\n");
+  EXPECT_EQ(answer.code, 0);
+  EXPECT_EQ(changes_before, 0);
+  EXPECT_EQ(daemon_.changes, 1);
+  EXPECT_TRUE(daemon_.last_apply.validate_only());
+  EXPECT_FALSE(daemon_.last_apply.prune());
+  ASSERT_EQ(daemon_.last_apply.objects_size(), 1);
+  const v1::Dialer& asked = daemon_.last_apply.objects(0).dialer();
+  EXPECT_THAT(asked.spec().targets(), ElementsAre("b:2"));
+  EXPECT_EQ(asked.spec().max_sessions(), 8u);
+  EXPECT_EQ(asked.metadata().etag(), "");
+  EXPECT_FALSE(asked.has_status());
+  dialer().mutable_status()->mutable_counters()->clear_active();
+  EXPECT_EQ(daemon_.Run({"set", "dl/edge", "targets=c:3"}).err, "warning: dialer/edge: closes its sessions (none now)\n");
+  closes = false;
+  EXPECT_EQ(daemon_.Run({"set", "dl/edge", "targets=d:4"}).err, "");
+}
+
+TEST_F(SetTest, AsksNotWhereNoSessionCanBeClosed) {
+  daemon_.forwards.emplace_back().mutable_metadata()->set_name("pg");
+  EXPECT_EQ(daemon_.Run({"set", "fwd/pg", "destination=a:1"}).code, 0);
+  EXPECT_EQ(daemon_.Run({"set", "dl/edge", "labels.site=a"}).code, 0);
+  EXPECT_EQ(daemon_.Run({"set", "dl/edge", "max_sessions=8"}).out, "dialer/edge unchanged\n");
+  EXPECT_EQ(daemon_.applies, 0);
+  // A secret that is cleared cannot be asked about: the daemon keeps what an apply leaves out.
+  EXPECT_EQ(daemon_.Run({"set", "dl/edge", "quic.outer.key-"}).err, "warning: dialer/edge: closes its sessions (none now)\n");
+  EXPECT_EQ(daemon_.applies, 0);
+}
+
+TEST_F(SetTest, ChangesAllTheSameWhereNobodyAnswersWhatIsClosed) {
+  daemon_.on_apply = [](const v1::ApplyRequest&, v1::ApplyResponse*) {
+    return ErrorWithDetails(grpc::StatusCode::PERMISSION_DENIED, "no", "ROLE_REQUIRED");
+  };
+  const Answer answer = daemon_.Run({"set", "dl/edge", "max_sessions=16"});
+  EXPECT_EQ(answer.out, "dialer/edge configured (max_sessions)\n");
+  EXPECT_EQ(answer.err, "");
+  EXPECT_EQ(answer.code, 0);
+}
+
 TEST_F(SetTest, SaysWhatIsWrongBeforeAnythingIsAsked) {
   const std::pair<std::vector<std::string>, std::string> rows[] = {
       {{"set"}, "error: an object and at least one path=value are wanted"},
@@ -142,6 +196,7 @@ TEST_F(SetTest, SaysWhatIsWrongBeforeAnythingIsAsked) {
     EXPECT_EQ(answer.out, "");
   }
   EXPECT_EQ(daemon_.changes, 0);
+  EXPECT_EQ(daemon_.applies, 0);
   EXPECT_EQ(daemon_.Run({"set", "dl/nope", "max_sessions=1"}).code, 3);
 }
 

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "cli/kinds.h"
+#include "cli/objects/kinds.h"
 #include "gtest/gtest.h"
 #include "tests/unit/cli/fake_daemon.h"
 

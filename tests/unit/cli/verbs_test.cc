@@ -130,14 +130,16 @@ TEST(Status, IsAHandfulOfLines) {
   dialer.mutable_status()->add_targets()->set_last_error_reason("NO_ANSWER");
   const Answer answer = daemon.Run({"status"});
   EXPECT_EQ(answer.out,
-            "DAEMON     edge-0  9.9.9  up 1m3s  pid 12\n"
-            "WORKERS    1   (UDP offload: send on, receive off)\n"
-            "LISTENERS  1 active\n"
-            "DIALERS    1 degraded   (edge: 1 of 2 targets failing)\n"
-            "FORWARDS   none\n"
-            "SESSIONS   12   rx 0B  tx 0B\n"
-            "BUFFERS    least receive 416KiB, send -\n"
-            "WARNING    receive 425984 of 7340032 bytes: set net.core.rmem_max=7340032 (SMALL_BUFFERS)\n");
+            "DAEMON        edge-0  9.9.9  up 1m3s  pid 12\n"
+            "WORKERS       1   (UDP offload: send on, receive off)\n"
+            "CONFIG        no folders, the API's objects end with this run\n"
+            "LISTENERS     1 active\n"
+            "DIALERS       1 degraded   (edge: 1 of 2 targets failing)\n"
+            "FORWARDS      none\n"
+            "SESSIONS      12   rx 0B  tx 0B\n"
+            "BUFFERS       least receive 416KiB, send -\n"
+            "CERTIFICATES  none in use\n"
+            "WARNING       receive 425984 of 7340032 bytes: set net.core.rmem_max=7340032 (SMALL_BUFFERS)\n");
   EXPECT_EQ(answer.code, 0);
   EXPECT_EQ(nlohmann::json::parse(daemon.Run({"status", "-o", "json"}).out)["hostname"], "edge-0");
 }

@@ -1,6 +1,7 @@
-#include "cli/wait_for.h"
+#include "cli/watch/wait_for.h"
 
 #include "culvert/v1/dialer.pb.h"
+#include "culvert/v1/listener.pb.h"
 #include "culvert/v1/session.pb.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -56,6 +57,11 @@ TEST(WaitFor, IsReadAsPeopleWriteIt) {
   EXPECT_EQ(Read("jsonpath={.status.state}=ACTIVE"), ".status.state=ACTIVE");
   EXPECT_EQ(Read("jsonpath={$.status.boundAddresses[0]}"), ".status.boundAddresses[0]");
   EXPECT_EQ(Read("jsonpath=.status.state=A=B"), ".status.state=A=B");
+  EXPECT_EQ(Read("jsonpath={.status.conditions[?(@.type==\"Ready\")].status}=True"),
+            "{.status.conditions[?(@.type==\"Ready\")].status}=True");
+  EXPECT_EQ(Read("jsonpath=.status.conditions[?(@.type=='a}=b')].status=True"), "{.status.conditions[?(@.type=='a}=b')].status}=True");
+  EXPECT_EQ(Read("jsonpath={.status.conditions[?(@.type=='a}=b')].status}"), "{.status.conditions[?(@.type=='a}=b')].status}");
+  EXPECT_EQ(Read("jsonpath={.status.targets[*].sessions}=1"), "{.status.targets[*].sessions}=1");
 }
 
 TEST(WaitFor, SaysWhatIsWrong) {
@@ -63,10 +69,15 @@ TEST(WaitFor, SaysWhatIsWrong) {
   EXPECT_EQ(Read("condition=Ready=Maybe"), "--for condition=Ready=Maybe: a condition is True, False or Unknown");
   EXPECT_EQ(Read("state="), "--for state=: a state is wanted, e.g. state=ACTIVE");
   EXPECT_EQ(Read("conditon=Ready"),
-            "--for \"conditon=Ready\" is not one of condition=TYPE[=False], create, delete, state=STATE or .FIELD.PATH=VALUE (did you mean "
-            "condition?)");
+            "--for \"conditon=Ready\" is not one of condition=TYPE[=False], create, delete, state=STATE, .FIELD.PATH=VALUE or "
+            "jsonpath={PATH}=VALUE (did you mean condition?)");
   EXPECT_EQ(Read("jsonpath={.a"), "--for \"jsonpath={.a\": \"{\" without \"}\"");
   EXPECT_EQ(Read("jsonpath={.a}x"), "--for \"jsonpath={.a}x\": \"=VALUE\" is wanted behind \"}\"");
+  EXPECT_EQ(Read("jsonpath={}=x"), "--for \"jsonpath={}=x\": a field is wanted, e.g. .status.state=ACTIVE");
+  EXPECT_EQ(Read("jsonpath="), "--for \"jsonpath=\": a field is wanted, e.g. .status.state=ACTIVE");
+  EXPECT_EQ(Read("jsonpath={.a['}x"), "--for \"jsonpath={.a['}x\": \"{\" without \"}\"");
+  EXPECT_EQ(Read("jsonpath={.a}="), "--for \"jsonpath={.a}=\": a value is wanted behind \"=\"; without \"=\" any will do");
+  EXPECT_EQ(Read(".status.state="), "--for \".status.state=\": a value is wanted behind \"=\"; without \"=\" any will do");
   EXPECT_EQ(Read("."), "--for \".\": a field is wanted, e.g. .status.state=ACTIVE");
 }
 
@@ -84,6 +95,10 @@ TEST(WaitFor, IsFittedToTheKind) {
             "--for .state: \"ACTVE\" is not one of PENDING, ACTIVE, DEGRADED, DRAINING, FAILED, CLOSED (did you mean ACTIVE?)");
   EXPECT_EQ(fit(".status.stat=x", v1::Dialer::descriptor()), "--for .status.stat: unknown field (did you mean state?)");
   EXPECT_EQ(fit(".spec.kcp.seed=x", v1::Dialer::descriptor()), "--for .spec.kcp.seed: a secret is never shown");
+  EXPECT_EQ(fit("jsonpath={.status.targets[*].session}=1", v1::Dialer::descriptor()).find("--for {.status.targets[*].session}: character 21: "), 0u)
+      << fit("jsonpath={.status.targets[*].session}=1", v1::Dialer::descriptor());
+  EXPECT_EQ(fit("jsonpath={.status.targets[?(@.sessions>]}", v1::Dialer::descriptor()).find("--for {.status.targets[?(@.sessions>]}: character "), 0u)
+      << fit("jsonpath={.status.targets[?(@.sessions>]}", v1::Dialer::descriptor());
   EXPECT_EQ(fit("condition=Ready", v1::Session::descriptor()),
             "--for condition=Ready: a session has no conditions, its state can be waited for: state=ACTIVE");
 }
@@ -99,12 +114,14 @@ TEST(WaitFor, JudgesWhatItSees) {
   EXPECT_TRUE(judge("condition=Ready", ready).is_met);
   EXPECT_TRUE(judge("condition=ready", ready).is_met);
   EXPECT_TRUE(judge("condition=Ready=False", failed).is_met);
-  EXPECT_EQ(judge("condition=Ready", failed).text, "condition Ready is False: 2 of 2 targets failing\\x1b[31m (AllTargetsFailing)");
+  const std::string why = "condition Ready is False: 2 of 2 targets failing\\x1b[31m (AllTargetsFailing)";
+  EXPECT_EQ(judge("condition=Ready", failed).text, why + "; state FAILED");
   EXPECT_FALSE(judge("condition=Ready", failed).is_hopeless);  // the daemon goes on trying
-  EXPECT_EQ(judge("condition=Bound", ready).text, "has no condition Bound");
+  EXPECT_EQ(judge("condition=Bound", ready).text, "has no condition Bound; state ACTIVE");
   EXPECT_TRUE(judge("state=FAILED", failed).is_met);
-  EXPECT_EQ(judge("state=ACTIVE", failed).text, ".status.state is FAILED");
-  EXPECT_EQ(judge(".status.tls.spki_pin", ready).text, ".status.tls.spki_pin is <unset>");
+  EXPECT_EQ(judge("state=ACTIVE", failed).text, ".status.state is FAILED; " + why);
+  EXPECT_EQ(judge(".status.tls.spki_pin", ready).text, ".status.tls.spki_pin is <unset>; state ACTIVE");
+  EXPECT_EQ(judge(".status.tls.spki_pin", failed).text, ".status.tls.spki_pin is <unset>; state FAILED; " + why);
   failed.mutable_status()->set_state(v1::STATE_DRAINING);
   failed.mutable_status()->mutable_conditions(0)->set_reason("Draining");
   EXPECT_TRUE(judge("condition=Ready", failed).is_hopeless);
@@ -112,6 +129,60 @@ TEST(WaitFor, JudgesWhatItSees) {
   v1::Dialer changed = ready;
   changed.mutable_metadata()->set_generation(3);
   EXPECT_FALSE(judge("condition=Ready", changed).is_met);
+}
+
+// As kubectl has it: with a value it is that, without one there is something that is not empty.
+TEST(WaitFor, JudgesWhatAJsonPathFinds) {
+  const auto judge = [](const std::string& text, const v1::Dialer& dialer) {
+    WaitFor wanted = *WaitFor::Parse(text);
+    EXPECT_TRUE(wanted.Fit(*v1::Dialer::descriptor()).ok()) << text;
+    return Judge(wanted, &dialer, true);
+  };
+  v1::Dialer dialer = MakeDialer("a", v1::Condition::STATUS_FALSE, v1::STATE_DEGRADED);
+  EXPECT_TRUE(judge("jsonpath={.status.conditions[?(@.type==\"Ready\")].reason}=AllTargetsFailing", dialer).is_met);
+  EXPECT_TRUE(judge("jsonpath={.status.conditions[?(@.type==\"Ready\")].reason}", dialer).is_met);
+  EXPECT_FALSE(judge("jsonpath={.status.conditions[?(@.type==\"Bound\")].reason}", dialer).is_met);
+  EXPECT_EQ(judge("jsonpath={.status.conditions[?(@.type==\"Ready\")].reason}=Serving", dialer).text,
+            "{.status.conditions[?(@.type==\"Ready\")].reason} is AllTargetsFailing; state DEGRADED; condition Ready is False: 2 of 2 targets "
+            "failing\\x1b[31m (AllTargetsFailing)");
+  for (const char* value : {"False", "FALSE", "STATUS_FALSE"}) {
+    EXPECT_TRUE(judge(std::string("jsonpath={.status.conditions[?(@.type==\"Ready\")].status}=") + value, dialer).is_met) << value;
+  }
+  EXPECT_EQ(judge("jsonpath={.status.conditions[?(@.type==\"Ready\")].status}=True", dialer).text.find(
+                "{.status.conditions[?(@.type==\"Ready\")].status} is FALSE; state DEGRADED"), 0u);
+  EXPECT_FALSE(judge("jsonpath={.status.targets[*].sessions}=1", dialer).is_met);
+  dialer.mutable_status()->add_targets()->set_sessions(1);
+  EXPECT_TRUE(judge("jsonpath={.status.targets[*].sessions}=1", dialer).is_met);
+  EXPECT_FALSE(judge("jsonpath={.status.targets[0].last_error_reason}", dialer).is_met);  // an empty text
+  dialer.mutable_status()->mutable_targets(0)->set_last_error_reason("NO_ANSWER");
+  EXPECT_TRUE(judge("jsonpath={.status.targets[0].lastErrorReason}", dialer).is_met);
+}
+
+// The daemon dials again and again, so a dialer comes back from FAILED. Nothing else does.
+TEST(WaitFor, KnowsWhatHasEnded) {
+  const auto is_hopeless = [](const std::string& text, const google::protobuf::Message& subject) {
+    WaitFor wanted = *WaitFor::Parse(text);
+    EXPECT_TRUE(wanted.Fit(*subject.GetDescriptor()).ok()) << text;
+    const Standing standing = Judge(wanted, &subject, true);
+    EXPECT_FALSE(standing.is_met);
+    return standing.is_hopeless;
+  };
+  const v1::Dialer dialer = MakeDialer("a", v1::Condition::STATUS_FALSE, v1::STATE_FAILED);
+  EXPECT_FALSE(is_hopeless("condition=Ready", dialer));
+  EXPECT_FALSE(is_hopeless("state=ACTIVE", dialer));
+  v1::Listener listener;
+  listener.mutable_status()->set_state(v1::STATE_FAILED);
+  EXPECT_TRUE(is_hopeless("condition=Ready", listener));
+  EXPECT_TRUE(is_hopeless("state=ACTIVE", listener));
+  EXPECT_TRUE(is_hopeless("jsonpath={.status.boundAddresses[0]}", listener));
+  EXPECT_FALSE(is_hopeless(".spec.paused=true", listener));  // anybody may still set it
+  listener.mutable_status()->set_state(v1::STATE_CLOSED);    // not bound yet
+  EXPECT_FALSE(is_hopeless("condition=Ready", listener));
+  v1::Session session;
+  session.set_state(v1::STATE_DRAINING);
+  EXPECT_FALSE(is_hopeless("state=CLOSED", session));
+  session.set_state(v1::STATE_CLOSED);
+  EXPECT_TRUE(is_hopeless("state=ACTIVE", session));
 }
 
 TEST(Wait, SeesWhatIsThereAlready) {
@@ -166,12 +237,12 @@ TEST(Wait, TimesOutWithWhatItSawLast) {
   EXPECT_EQ(answer.code, 7);
   EXPECT_EQ(answer.out, "");
   EXPECT_EQ(answer.err,
-            "error: timed out after 1s: dialer/edge condition Ready is False: 2 of 2 targets failing\\x1b[31m (AllTargetsFailing)\n"
+            "error: timed out after 1s: dialer/edge condition Ready is False: 2 of 2 targets failing\\x1b[31m (AllTargetsFailing); state ACTIVE\n"
             "error: timed out after 1s: dialer/absent does not exist yet\n");
   const Answer once = daemon.Run({"wait", "dl/edge", "--timeout", "0s"});
   EXPECT_EQ(once.code, 7);
   EXPECT_EQ(once.err,
-            "error: timed out after 0s: dialer/edge condition Ready is False: 2 of 2 targets failing\\x1b[31m (AllTargetsFailing)\n");
+            "error: timed out after 0s: dialer/edge condition Ready is False: 2 of 2 targets failing\\x1b[31m (AllTargetsFailing); state ACTIVE\n");
   const Answer nobody = daemon.Run({"--address", "unix:/nonexistent", "wait", "dl/edge", "--timeout", "10ms"});
   EXPECT_EQ(nobody.code, 7);
   EXPECT_EQ(nobody.err, "error: timed out after 10ms: cannot reach culvertd: unix:/nonexistent: No such file or directory\n");
@@ -185,6 +256,15 @@ TEST(Wait, EndsAtOnceWhereItIsHopeless) {
   const Answer answer = daemon.Run({"wait", "dl/edge", "--timeout", "1h"});
   EXPECT_EQ(answer.code, 6);
   EXPECT_THAT(answer.err, HasSubstr("error: dialer/edge condition Ready is False"));
+  v1::WatchResponse failed;
+  failed.mutable_change()->set_type(Change::TYPE_ADDED);
+  v1::Listener& listener = *failed.mutable_change()->mutable_object()->mutable_listener();
+  listener.mutable_metadata()->set_name("in");
+  listener.mutable_status()->set_state(v1::STATE_FAILED);
+  daemon.watched = {failed, Complete()};
+  const Answer lost = daemon.Run({"wait", "lsn/in", "--timeout", "1h"});
+  EXPECT_EQ(lost.code, 6);
+  EXPECT_EQ(lost.err, "error: listener/in has no condition Ready; state FAILED\n");
   daemon.watched = {Complete()};
   const Answer gone = daemon.Run({"wait", "ses/k3f9q2", "--for", "state=ACTIVE", "--timeout", "1h"});
   EXPECT_EQ(gone.code, 3);
@@ -235,7 +315,8 @@ TEST(Wait, SaysWhatIsWrongBeforeAnythingIsAsked) {
       {{"wait", "ses/a", "dl/b", "--for", "state=ACTIVE"}, "error: sessions and declared objects are waited for apart"},
       {{"wait", "daemon", "--for", "delete"}, "error: --for delete: a daemon is waited for, not its end"},
       {{"wait", "daemon", "--for", "drained"},
-       "error: --for \"drained\" is not one of condition=TYPE[=False], create, delete, state=STATE or .FIELD.PATH=VALUE"},
+       "error: --for \"drained\" is not one of condition=TYPE[=False], create, delete, state=STATE, .FIELD.PATH=VALUE or jsonpath={PATH}=VALUE"},
+      {{"wait", "dl/edge", "--for", "jsonpath={.status.targets[*].session}=1"}, "error: --for {.status.targets[*].session}: character 21: TargetStatus has no field \"session\" (did you mean sessions?)"},
       {{"wait", "dl/edge", "-o", "json"}, "error: wait does not print -o json"},
   };
   for (const auto& [words, error] : rows) {

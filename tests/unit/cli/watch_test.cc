@@ -7,8 +7,8 @@
 #include <iostream>
 #include <sstream>
 
-#include "cli/interrupt.h"
-#include "cli/known.h"
+#include "cli/process/interrupt.h"
+#include "cli/watch/known.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/unit/cli/fake_daemon.h"
