@@ -43,8 +43,8 @@ std::vector<Verb> AddVerbs(CLI::App& root) {
   std::vector<Verb> verbs;
   for (auto* add :
        {AddAnnotate, AddApiResources, AddApply, AddAuth, AddCall, AddCheck, AddClose, AddCompletion, AddConfig,
-        AddConnect, AddConvert, AddCreate, AddDelete, AddDescribe, AddDial, AddDiff, AddEdit, AddEvents, AddExplain,
-        AddExport, AddGet, AddLabel, AddLogs, AddPlugin, AddSet, AddStatus, AddTap, AddTop, AddVersion, AddWait,
+        AddConnect, AddConvert, AddCreate, AddDelete, AddDescribe, AddDial, AddDiff, AddDrain, AddEdit, AddEvents, AddExplain,
+        AddExport, AddGet, AddLabel, AddLogs, AddPlugin, AddReload, AddSet, AddStatus, AddTap, AddTop, AddVersion, AddWait,
         AddWhy}) {
     verbs.push_back(add(root));
   }

@@ -90,6 +90,14 @@ Cell Summarize(const std::vector<v1::Object>& objects) {
   return {out, paint};
 }
 
+Cell DrainCell(const v1::Drain& drain) {
+  std::string phase = v1::Drain::Phase_Name(drain.phase());
+  absl::AsciiStrToLower(&phase);
+  return {absl::StrFormat("%s%s: %d sessions, %d streams, %d UDP flows left", phase.starts_with("phase_") ? phase.substr(6) : "unknown",
+                          drain.inbound_only() ? " what comes in" : "", drain.sessions_left(), drain.streams_left(), drain.udp_flows_left()),
+          Paint::kWarn};
+}
+
 Cell CellOf(const Summary& summary) {
   const bool is_bad = summary.grade == Finding::Grade::kFail;
   return {summary.text, is_bad ? Paint::kBad : summary.grade == Finding::Grade::kWarn ? Paint::kWarn : Paint::kNone};
@@ -130,6 +138,7 @@ class Status : public Command {
                                          HumanUptime(daemon.uptime().seconds()), daemon.pid())});
     table.Add({"WORKERS", absl::StrFormat("%d   (UDP offload: send %s, receive %s)", daemon.workers_size(),
                                           daemon.udp_gso() ? "on" : "off", daemon.udp_gro() ? "on" : "off")});
+    if (const v1::Drain& drain = daemon.drain(); drain.phase() > v1::Drain::PHASE_SERVING) table.Add({"DRAIN", DrainCell(drain)});
     table.Add({"CONFIG", CellOf(SummarizeConfig(config, daemon, now))});
     table.Add({"LISTENERS", Summarize(objects[Kind::kListener])});
     table.Add({"DIALERS", Summarize(objects[Kind::kDialer])});

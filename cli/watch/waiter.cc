@@ -238,7 +238,7 @@ Outcome WaitForAll(Context& context, const std::vector<Reference>& references, c
   return Waiter(context, references, wanted, timeout, on_met).Run();
 }
 
-Outcome WaitForDaemon(Context& context, const WaitFor& wanted, Duration timeout) {
+Outcome PollDaemon(Context& context, Duration timeout, const std::function<PollStep(const v1::Daemon*)>& look) {
   Patience patience(timeout);
   std::string last = "has not answered";
   while (true) {
@@ -255,14 +255,10 @@ Outcome WaitForDaemon(Context& context, const WaitFor& wanted, Duration timeout)
       if (!status.ok()) failed = context.client.Explain(status);
     }
     if (patience.interrupted()) return Failure{ExitCode::kInterrupted, {}, "", ""};
-    if (failed) {
-      if (failed->code != ExitCode::kUnreachable && failed->code != ExitCode::kTimeout) return failed;
-      last = failed->faults.front();
-    } else {
-      const Standing standing = Judge(wanted, &response.daemon(), false);
-      if (standing.is_met) return std::nullopt;
-      last = "daemon " + standing.text;
-    }
+    if (failed && failed->code != ExitCode::kUnreachable && failed->code != ExitCode::kTimeout) return failed;
+    const PollStep step = look(failed ? nullptr : &response.daemon());
+    if (step.is_over) return std::nullopt;
+    last = failed ? failed->faults.front() : step.text;
     if (patience.is_over()) {
       const auto took =
           google::protobuf::util::TimeUtil::NanosecondsToDuration(std::chrono::duration_cast<std::chrono::nanoseconds>(timeout).count());
@@ -270,6 +266,14 @@ Outcome WaitForDaemon(Context& context, const WaitFor& wanted, Duration timeout)
     }
     patience.Pause(2 * kPause);
   }
+}
+
+Outcome WaitForDaemon(Context& context, const WaitFor& wanted, Duration timeout) {
+  return PollDaemon(context, timeout, [&](const v1::Daemon* daemon) -> PollStep {
+    if (daemon == nullptr) return {};
+    const Standing standing = Judge(wanted, daemon, false);
+    return {standing.is_met, "daemon " + standing.text};
+  });
 }
 
 Outcome ParseTimeout(const std::string& text, Duration& out) {

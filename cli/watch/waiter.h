@@ -10,6 +10,7 @@
 #include "cli/target/command_context.h"
 #include "cli/watch/wait_for.h"
 #include "core/base/time.h"
+#include "culvert/v1/daemon.pb.h"
 
 namespace culvert::cli {
 
@@ -19,7 +20,15 @@ namespace culvert::cli {
 // as the daemon answers. REQUIRES: CanBeWaitedFor every kind; `wanted` fits them.
 Outcome WaitForAll(Context& context, const std::vector<Reference>& references, const WaitFor& wanted, Duration timeout,
                    const std::function<void(const Reference&)>& on_met);
-// The same for the daemon itself, which is asked again and again.
+// What somebody made of an answer of the daemon: it was waited for, or how things are.
+struct PollStep {
+  bool is_over = false;
+  std::string text;
+};
+// Asks the daemon again and again, and tells `look` what it is like, or nullptr: it does not answer.
+// Errors: kTimeout with the last text, kInterrupted; kDenied and others as the daemon answers.
+Outcome PollDaemon(Context& context, Duration timeout, const std::function<PollStep(const v1::Daemon*)>& look);
+// The same for the daemon itself.
 Outcome WaitForDaemon(Context& context, const WaitFor& wanted, Duration timeout);
 
 // "--timeout": 0 to 24h. Errors: kUsage.

@@ -363,6 +363,30 @@ grpc::Status FakeDaemon::Export(Ctx*, const v1::ExportRequest*, v1::ExportRespon
 
 grpc::Status FakeDaemon::GetDaemon(Ctx*, const v1::GetDaemonRequest*, v1::GetDaemonResponse* response) {
   *response->mutable_daemon() = daemon;
+  if (!drains.empty()) *response->mutable_daemon()->mutable_drain() = NextDrain();
+  return grpc::Status::OK;
+}
+
+v1::Drain FakeDaemon::NextDrain() {
+  v1::Drain drain = drains.front();
+  if (drains.size() > 1) drains.erase(drains.begin());
+  return drain;
+}
+
+grpc::Status FakeDaemon::StartDrain(Ctx*, const v1::StartDrainRequest* request, v1::StartDrainResponse* response) {
+  last_drain = *request;
+  *response->mutable_drain() = NextDrain();
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeDaemon::CancelDrain(Ctx*, const v1::CancelDrainRequest*, v1::CancelDrainResponse* response) {
+  ++cancels;
+  *response->mutable_drain() = NextDrain();
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeDaemon::ReloadCredentials(Ctx*, const v1::ReloadCredentialsRequest*, v1::ReloadCredentialsResponse* response) {
+  *response = reloaded;
   return grpc::Status::OK;
 }
 

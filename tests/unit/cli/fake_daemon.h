@@ -64,6 +64,10 @@ class FakeDaemon : private v1::ListenerService::Service,
   std::vector<v1::UdpFlow> flows;
   std::vector<v1::ListEventsResponse> events;  // one message each
   v1::Daemon daemon;
+  std::vector<v1::Drain> drains;  // one for each time somebody asks, the last one again and again; empty: that of `daemon`
+  v1::StartDrainRequest last_drain;
+  int cancels = 0;
+  v1::ReloadCredentialsResponse reloaded;
   std::vector<v1::ProbeDialerResponse> probe_steps;
   std::vector<v1::WatchStatsResponse> stats;
   std::vector<v1::TapResponse> taps;
@@ -155,6 +159,10 @@ class FakeDaemon : private v1::ListenerService::Service,
   grpc::Status Apply(Ctx*, const v1::ApplyRequest*, v1::ApplyResponse*) override;
   grpc::Status Export(Ctx*, const v1::ExportRequest*, v1::ExportResponse*) override;
   grpc::Status GetDaemon(Ctx*, const v1::GetDaemonRequest*, v1::GetDaemonResponse*) override;
+  grpc::Status StartDrain(Ctx*, const v1::StartDrainRequest*, v1::StartDrainResponse*) override;
+  grpc::Status CancelDrain(Ctx*, const v1::CancelDrainRequest*, v1::CancelDrainResponse*) override;
+  grpc::Status ReloadCredentials(Ctx*, const v1::ReloadCredentialsRequest*, v1::ReloadCredentialsResponse*) override;
+  v1::Drain NextDrain();
 
   template <typename Body, typename Request, typename Response>
   grpc::Status Create(std::vector<Body>& bodies, const Request& request, const Body& body, Body* out, Response* response);

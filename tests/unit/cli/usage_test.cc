@@ -48,7 +48,7 @@ TEST(Usage, SuggestsWhatWasMeant) {
 TEST(Usage, HelpLeadsWithExamples) {
   for (const char* verb :
        {"apply", "get", "describe", "delete", "dial", "connect", "top", "events", "status", "close", "export", "explain", "version",
-        "create", "set", "edit", "label", "annotate", "diff", "wait", "tap", "logs", "why", "check"}) {
+        "create", "set", "edit", "label", "annotate", "diff", "wait", "tap", "logs", "why", "check", "drain", "reload"}) {
     const Answer answer = RunHere({verb, "--help"});
     EXPECT_EQ(answer.code, 0);
     EXPECT_LT(answer.out.find("Examples:\n  culvertctl " + std::string(verb)),
