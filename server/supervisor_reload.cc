@@ -165,8 +165,12 @@ void Supervisor::LookAtSecretFiles() {
       const auto [at, is_new] = stamps.try_emplace(file, 0);
       if (is_new) at->second = options_.stamp_file(file);
       const auto known = secret_stamps_.find(file);
-      // One that is being replaced is not there for a moment; the object goes on with what it has.
-      const bool has_changed = known != secret_stamps_.end() && at->second != 0 && known->second != at->second;
+      // One that is met first may have changed since it was read, a moment before; of an object with a ttl that is not looked into, since
+      // a change that nobody asked for would renew its lease. One that is being replaced is not there for a moment; the object goes on with
+      // what it has.
+      const bool is_new_here = known == secret_stamps_.end();
+      const bool may_have_changed = is_new_here ? !MetadataOf(entry->object).has_ttl() : known->second != at->second;
+      const bool has_changed = at->second != 0 && may_have_changed;
       if (has_changed && (changed.empty() || changed.back() != key)) changed.push_back(key);
     }
   }

@@ -111,7 +111,9 @@ TEST_F(Observe, IsReadyOnceTheDialerThatItNeedsHasReachedItsFarSide) {
   EXPECT_EQ(before.code, "503");
   EXPECT_EQ(before.body, "dialer/far has no session\n");
   EXPECT_EQ(Fetch(port_, "/livez").code, "200");
-  auto other = StartWith(QuicListener("wire", absl::StrCat("127.0.0.1:", wire), {}));
+  auto app = TcpServer::Start({IpAddress::LoopbackV4(), 0}, EchoHandler());
+  ASSERT_TRUE(app.ok());
+  auto other = StartWith(QuicListener("wire", absl::StrCat("127.0.0.1:", wire), {}) + ForwardDirect("in", "wire", (*app)->address().ToString()));
   ASSERT_TRUE(other.ok()) << other.status();
   const RunResult applied = (*daemon)->Apply(QuicDialer("far", absl::StrCat("127.0.0.1:", wire), {}, "min_sessions: 1"));
   ASSERT_EQ(applied.exit_code, 0) << applied.err;
