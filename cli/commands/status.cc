@@ -131,6 +131,7 @@ class Status : public Command {
     table.Add({"WORKERS", absl::StrFormat("%d   (UDP offload: send %s, receive %s)", daemon.workers_size(),
                                           daemon.udp_gso() ? "on" : "off", daemon.udp_gro() ? "on" : "off")});
     table.Add({"CONFIG", CellOf(SummarizeConfig(config, daemon, now))});
+    table.Add({"STATE", CellOf(SummarizeState(config))});
     table.Add({"LISTENERS", Summarize(objects[Kind::kListener])});
     table.Add({"DIALERS", Summarize(objects[Kind::kDialer])});
     table.Add({"FORWARDS", Summarize(objects[Kind::kForward])});
