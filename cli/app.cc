@@ -132,7 +132,7 @@ Failure ExplainParseError(const CLI::ParseError& error, CLI::App& root, const st
     }
     return failure;
   }
-  if (verb == nullptr && arguments.empty()) {
+  if (verb == nullptr && (arguments.empty() || dynamic_cast<const CLI::RequiredError*>(&error) != nullptr)) {
     failure.faults.emplace_back("a command is wanted");
     return failure;
   }

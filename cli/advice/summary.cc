@@ -49,9 +49,18 @@ Summary SummarizeConfig(const v1::GetConfigStatusResponse& config, const v1::Dae
     if (config.has_load_time()) absl::StrAppend(&summary.text, "  loaded ", AgeOf(config.load_time().seconds(), now), " ago");
     if (!config.loaded_digest().empty()) absl::StrAppend(&summary.text, "  digest ", BriefDigest(config.loaded_digest()));
   }
-  if (config.rejected_message().empty()) {
-    absl::StrAppend(&summary.text, config.state_is_kept() ? ", the API's objects are kept in " + Visible(config.state_file())
-                                                          : ", the API's objects end with this run");
+  return summary;
+}
+
+Summary SummarizeState(const v1::GetConfigStatusResponse& config) {
+  Summary summary;
+  if (config.state_is_kept()) {
+    summary.text = "kept in " + Visible(config.state_file());
+  } else if (config.state_file().empty()) {
+    summary.text = "what the API makes ends with this run";
+  } else {
+    summary.grade = Grade::kFail;
+    summary.text = "not kept: " + Visible(config.state_message());
   }
   if (!config.pending().empty()) {
     summary.grade = std::max(summary.grade, Grade::kWarn);

@@ -172,9 +172,9 @@ Verb AddApply(CLI::App& root) {
               "culvertctl apply -f tunnels/ -f extra.yaml\n"
               "culvertctl apply -f - < tunnel.yaml\n"
               "culvertctl apply -f tunnels/ --prune --manager ci     delete what this manager made and the files do not name\n"
-              "culvertctl apply -f tunnels/ --wait             return once all is Ready\n"
-              "culvertctl apply -f tunnels/ --dry-run          ask the daemon, change nothing\n"
-              "culvertctl apply -f tunnels/ --dry-run=local    check without a daemon");
+              "culvertctl apply -f tunnels/ --wait                   return once all is Ready\n"
+              "culvertctl apply -f tunnels/ --dry-run                ask the daemon, change nothing\n"
+              "culvertctl apply -f tunnels/ --dry-run=local          check without a daemon");
   app->add_option("-f,--file", command->files, "a file, a folder, or - for standard input; may be repeated")
       ->allow_extra_args(false);
   AddApplyOptions(*app, command->options);

@@ -129,7 +129,7 @@ Verb AddSet(CLI::App& root) {
                           "culvertctl set lsn/quic-in paused=true labels.tier=edge\n"
                           "culvertctl set fwd/pg destination-                     clears it\n"
                           "culvertctl set dl/edge kcp.seed=@seed.txt              a secret, from a file\n"
-                          "culvertctl explain dialer.spec                        which fields there are");
+                          "culvertctl explain dialer.spec                         which fields there are");
   app->add_option("what", command->words, "KIND/NAME path=value...; path= and path- clear");
   return {app, std::move(command)};
 }

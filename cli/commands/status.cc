@@ -140,6 +140,7 @@ class Status : public Command {
                                           daemon.udp_gso() ? "on" : "off", daemon.udp_gro() ? "on" : "off")});
     if (const v1::Drain& drain = daemon.drain(); drain.phase() > v1::Drain::PHASE_SERVING) table.Add({"DRAIN", DrainCell(drain)});
     table.Add({"CONFIG", CellOf(SummarizeConfig(config, daemon, now))});
+    table.Add({"STATE", CellOf(SummarizeState(config))});
     table.Add({"LISTENERS", Summarize(objects[Kind::kListener])});
     table.Add({"DIALERS", Summarize(objects[Kind::kDialer])});
     table.Add({"FORWARDS", Summarize(objects[Kind::kForward])});

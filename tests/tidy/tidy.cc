@@ -46,7 +46,8 @@ const std::vector<Layer>& Layers() {
       {"cli/changes/", {"cli/changes/", "cli/objects/", "cli/target/", "cli/process/", "cli/text/", "core/base/", "proto/", "culvert/"}},
       {"cli/watch/",
        {"cli/watch/", "cli/output/", "cli/objects/", "cli/target/", "cli/process/", "cli/text/", "core/base/", "proto/", "culvert/"}},
-      {"cli/help/", {"cli/help/", "cli/command.h", "cli/objects/", "cli/target/", "cli/process/", "cli/text/", "proto/", "culvert/"}},
+      {"cli/help/",
+       {"cli/help/", "cli/command.h", "cli/objects/", "cli/target/", "cli/process/", "cli/text/", "core/base/", "proto/", "culvert/"}},
       {"tests/", {"tests/", "core/", "server/", "cli/", "proto/", "culvert/"}},
   };
   return layers;

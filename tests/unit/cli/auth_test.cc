@@ -1,14 +1,8 @@
 // culvertctl auth: who we are, and what we may; the answer is the exit code.
-#include <filesystem>
-#include <memory>
-
 #include "cli/objects/api_methods.h"
-#include "culvert/v1/access.grpc.pb.h"
 #include "gmock/gmock.h"
-#include "grpcpp/security/server_credentials.h"
-#include "grpcpp/server.h"
-#include "grpcpp/server_builder.h"
 #include "nlohmann/json.hpp"
+#include "tests/unit/cli/fake_daemon.h"
 #include "tests/unit/cli/surroundings.h"
 
 namespace culvert::cli {
@@ -17,48 +11,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// Allows what a viewer may.
-class AccessDaemon : private v1::AccessService::Service {
- public:
-  AccessDaemon() {
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort(address(), grpc::InsecureServerCredentials());
-    builder.RegisterService(this);
-    server_ = builder.BuildAndStart();
-    who.add_principals("uid:1000");
-    who.add_principals("gid:100");
-    who.set_role(v1::ROLE_OPERATOR);
-    who.set_channel(v1::CONTROL_CHANNEL_UNIX);
-  }
-  ~AccessDaemon() override { server_->Shutdown(std::chrono::system_clock::now()); }
-  std::string address() const { return "unix:" + around_.home.File("s"); }
-  Answer Run(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), {"--address", address()});
-    return around_.Run(arguments);
-  }
-  std::vector<std::string> asked;
-  v1::WhoAmIResponse who;
-
- private:
-  grpc::Status WhoAmI(grpc::ServerContext*, const v1::WhoAmIRequest*, v1::WhoAmIResponse* response) override {
-    *response = who;
-    return grpc::Status::OK;
-  }
-  grpc::Status TestPermissions(grpc::ServerContext*, const v1::TestPermissionsRequest* request,
-                               v1::TestPermissionsResponse* response) override {
-    asked.assign(request->methods().begin(), request->methods().end());
-    for (const std::string& name : asked) {
-      const auto method = FindMethod(name);
-      if (method.ok() && method->rules().role() == v1::ROLE_VIEWER) response->add_allowed(name);
-    }
-    return grpc::Status::OK;
-  }
-  Surroundings around_;
-  std::unique_ptr<grpc::Server> server_;
-};
-
 TEST(Auth, SaysWhoWeAre) {
-  AccessDaemon daemon;
+  FakeDaemon daemon;
   EXPECT_EQ(daemon.Run({"auth", "whoami"}).out, "PRINCIPAL  uid:1000,gid:100  ROLE operator  CHANNEL unix\n");
   EXPECT_EQ(nlohmann::json::parse(daemon.Run({"auth", "whoami", "-o", "json"}).out)["role"], "ROLE_OPERATOR");
   daemon.who.set_principals(0, "uid:\x1b[31m1");
@@ -67,15 +21,15 @@ TEST(Auth, SaysWhoWeAre) {
 }
 
 TEST(Auth, TheAnswerIsTheExitCode) {
-  AccessDaemon daemon;
+  FakeDaemon daemon;
   const Answer yes = daemon.Run({"auth", "can-i", "get", "listeners"});
   EXPECT_EQ(yes.out + yes.err, "yes\n");
   EXPECT_EQ(yes.code, 0);
-  EXPECT_THAT(daemon.asked, ElementsAre("culvert.v1.ListenerService/GetListener", "culvert.v1.ListenerService/ListListeners"));
+  EXPECT_THAT(daemon.asked_permissions, ElementsAre("culvert.v1.ListenerService/GetListener", "culvert.v1.ListenerService/ListListeners"));
   const Answer no = daemon.Run({"auth", "can-i", "delete", "lsn/quic-in"});
   EXPECT_EQ(no.out + no.err, "no\n");
   EXPECT_EQ(no.code, 1);
-  EXPECT_THAT(daemon.asked, ElementsAre("culvert.v1.ListenerService/DeleteListener"));
+  EXPECT_THAT(daemon.asked_permissions, ElementsAre("culvert.v1.ListenerService/DeleteListener"));
   EXPECT_EQ(daemon.Run({"auth", "can-i", "watch", "ses"}).code, 0);
   EXPECT_EQ(daemon.Run({"auth", "can-i", "close", "udpflow"}).code, 1);
   EXPECT_EQ(daemon.Run({"auth", "can-i", "edit", "forward"}).code, 1);
@@ -88,17 +42,17 @@ TEST(Auth, TheAnswerIsTheExitCode) {
 }
 
 TEST(Auth, ListsAllMethods) {
-  AccessDaemon daemon;
+  FakeDaemon daemon;
   const Answer answer = daemon.Run({"auth", "can-i", "--list"});
   EXPECT_EQ(answer.code, 0);
   EXPECT_THAT(answer.out, HasSubstr("METHOD  "));
   EXPECT_THAT(answer.out, ::testing::ContainsRegex("ListenerService/DeleteListener +operator +no\n"));
   EXPECT_THAT(answer.out, ::testing::ContainsRegex("AccessService/WhoAmI +viewer +yes\n"));
-  EXPECT_EQ(daemon.asked.size(), ApiMethods().size());
+  EXPECT_EQ(daemon.asked_permissions.size(), ApiMethods().size());
 }
 
 TEST(Auth, WrongWordsAreNamed) {
-  AccessDaemon daemon;
+  FakeDaemon daemon;
   const std::pair<std::vector<std::string>, std::string> rows[] = {
       {{"auth"}, "auth wants one of whoami, can-i"},
       {{"auth", "whoam"}, "unknown command \"auth whoam\" (did you mean whoami?)"},
@@ -118,7 +72,7 @@ TEST(Auth, WrongWordsAreNamed) {
     EXPECT_THAT(answer.err, ::testing::StartsWith("error: " + fault + "\n"));
     EXPECT_EQ(answer.code, 2) << fault;
   }
-  EXPECT_TRUE(daemon.asked.empty());
+  EXPECT_TRUE(daemon.asked_permissions.empty());
 }
 
 TEST(ApiMethods, AreThoseOfTheDescriptorsAndAllHaveARole) {

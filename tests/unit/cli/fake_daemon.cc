@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "cli/objects/api_methods.h"
 #include "core/base/check.h"
 #include "google/protobuf/util/field_mask_util.h"
 #include "google/rpc/error_details.pb.h"
@@ -36,6 +37,10 @@ FakeDaemon::FakeDaemon() {
   daemon.set_hostname("edge-0");
   daemon.set_pid(12);
   daemon.add_features("kcp");
+  who.add_principals("uid:1000");
+  who.add_principals("gid:100");
+  who.set_role(v1::ROLE_OPERATOR);
+  who.set_channel(v1::CONTROL_CHANNEL_UNIX);
   grpc::ServerBuilder builder;
   // Windows that do not grow: how far a sender can be ahead of its reader is then known.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
@@ -47,6 +52,7 @@ FakeDaemon::FakeDaemon() {
   builder.RegisterService(static_cast<v1::ObserveService::Service*>(this));
   builder.RegisterService(static_cast<v1::ConfigService::Service*>(this));
   builder.RegisterService(static_cast<v1::DaemonService::Service*>(this));
+  builder.RegisterService(static_cast<v1::AccessService::Service*>(this));
   server_ = builder.BuildAndStart();
   CULVERT_CHECK(server_ != nullptr);
 }
@@ -58,6 +64,10 @@ FakeDaemon::~FakeDaemon() {
 
 Answer FakeDaemon::Run(std::vector<std::string> arguments, const std::string& input, bool terminal) {
   arguments.insert(arguments.begin(), {"--address", "unix:" + socket()});
+  return RunHere(std::move(arguments), input, terminal);
+}
+
+Answer FakeDaemon::RunHere(std::vector<std::string> arguments, const std::string& input, bool terminal) {
   std::ostringstream out, err;
   std::istringstream in(input);
   Streams io{out, err, in, terminal, out_is_terminal};
@@ -358,6 +368,20 @@ grpc::Status FakeDaemon::Export(Ctx*, const v1::ExportRequest*, v1::ExportRespon
   for (const v1::Listener& one : listeners) *response->add_objects()->mutable_listener() = one;
   for (const v1::Dialer& one : dialers) *response->add_objects()->mutable_dialer() = one;
   for (const v1::Forward& one : forwards) *response->add_objects()->mutable_forward() = one;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeDaemon::WhoAmI(Ctx*, const v1::WhoAmIRequest*, v1::WhoAmIResponse* response) {
+  *response = who;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeDaemon::TestPermissions(Ctx*, const v1::TestPermissionsRequest* request, v1::TestPermissionsResponse* response) {
+  asked_permissions.assign(request->methods().begin(), request->methods().end());
+  for (const std::string& name : asked_permissions) {
+    const auto method = FindMethod(name);
+    if (method.ok() && method->rules().role() == v1::ROLE_VIEWER) response->add_allowed(name);
+  }
   return grpc::Status::OK;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/app.h"
+#include "culvert/v1/access.grpc.pb.h"
 #include "culvert/v1/config.grpc.pb.h"
 #include "culvert/v1/daemon.grpc.pb.h"
 #include "culvert/v1/dialer.grpc.pb.h"
@@ -37,14 +38,17 @@ class FakeDaemon : private v1::ListenerService::Service,
                    private v1::SessionService::Service,
                    private v1::ObserveService::Service,
                    private v1::ConfigService::Service,
-                   private v1::DaemonService::Service {
+                   private v1::DaemonService::Service,
+                   private v1::AccessService::Service {
  public:
   FakeDaemon();
   ~FakeDaemon() override;
 
   // Runs culvertctl with --address of this daemon in front. `input` is standard input; with a terminal it may be asked.
   Answer Run(std::vector<std::string> arguments, const std::string& input = "", bool terminal = false);
-  // The same with a descriptor as standard input and an output of the caller's. Answer::out stays empty.
+  // The same without an address.
+  Answer RunHere(std::vector<std::string> arguments, const std::string& input = "", bool terminal = false);
+  // The same as Run with a descriptor as standard input and an output of the caller's. Answer::out stays empty.
   Answer RunOn(int input, std::ostream& out, std::vector<std::string> arguments, bool terminal = false);
   // A file in the daemon's folder.
   std::string Write(const std::string& name, const std::string& text);
@@ -73,6 +77,8 @@ class FakeDaemon : private v1::ListenerService::Service,
   std::vector<v1::TapResponse> taps;
   std::vector<v1::TailLogsResponse> logs;
   v1::GetConfigStatusResponse config_status;
+  v1::WhoAmIResponse who;  // an operator; allowed is what a viewer may
+  std::vector<std::string> asked_permissions;
   std::function<grpc::Status(const v1::ApplyRequest&, v1::ApplyResponse*)> on_apply;
   std::function<grpc::Status(const std::string& kind_and_name, bool force)> on_delete;
   using ConnectStream = grpc::ServerReaderWriter<v1::ConnectResponse, v1::ConnectRequest>;
@@ -158,6 +164,8 @@ class FakeDaemon : private v1::ListenerService::Service,
   grpc::Status GetConfigStatus(Ctx*, const v1::GetConfigStatusRequest*, v1::GetConfigStatusResponse*) override;
   grpc::Status Apply(Ctx*, const v1::ApplyRequest*, v1::ApplyResponse*) override;
   grpc::Status Export(Ctx*, const v1::ExportRequest*, v1::ExportResponse*) override;
+  grpc::Status WhoAmI(Ctx*, const v1::WhoAmIRequest*, v1::WhoAmIResponse*) override;
+  grpc::Status TestPermissions(Ctx*, const v1::TestPermissionsRequest*, v1::TestPermissionsResponse*) override;
   grpc::Status GetDaemon(Ctx*, const v1::GetDaemonRequest*, v1::GetDaemonResponse*) override;
   grpc::Status StartDrain(Ctx*, const v1::StartDrainRequest*, v1::StartDrainResponse*) override;
   grpc::Status CancelDrain(Ctx*, const v1::CancelDrainRequest*, v1::CancelDrainResponse*) override;

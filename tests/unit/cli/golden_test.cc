@@ -1,13 +1,9 @@
 // What get, describe and events print, to the letter, on terminals of 80 and of 200 columns: files in golden/, NAME.COLUMNS.txt, to be
-// looked at when they change. After a change that is meant, write them anew with
+// looked at when they change. The other verbs are in golden_scenes_test.cc. After a change that is meant, write them anew with
 //   CULVERT_UPDATE_GOLDEN=1 build/release/tests/unit/cli/cli_test --gtest_filter='*Golden*'
 // and read the difference before it is committed.
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-
 #include "gtest/gtest.h"
+#include "tests/unit/cli/golden_file.h"
 #include "tests/unit/cli/golden_world.h"
 
 namespace culvert::cli {
@@ -39,13 +35,6 @@ const Case kCases[] = {
     {"events", {"events"}},
 };
 
-std::string Contents(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 class Golden : public testing::TestWithParam<Case> {};
 
 TEST_P(Golden, IsWhatItWas) {
@@ -63,14 +52,7 @@ TEST_P(Golden, IsWhatItWas) {
     const Answer answer = daemon.Run(GetParam().words);
     EXPECT_EQ(answer.code, 0) << answer.err;
     EXPECT_EQ(answer.err, "");
-    const std::filesystem::path path =
-        std::filesystem::path(CULVERT_GOLDEN) / (std::string(GetParam().name) + "." + std::to_string(columns) + ".txt");
-    if (std::getenv("CULVERT_UPDATE_GOLDEN") != nullptr) {
-      std::ofstream(path) << answer.out;
-      continue;
-    }
-    ASSERT_TRUE(std::filesystem::exists(path)) << path;
-    EXPECT_EQ(answer.out, Contents(path)) << path;
+    ExpectGolden(std::string(GetParam().name) + "." + std::to_string(columns) + ".txt", answer.out);
   }
 }
 

@@ -29,9 +29,8 @@ void ExpectConfig(const v1::GetConfigStatusResponse& config, const v1::Daemon& d
 }
 
 TEST(Summary, SaysWhichConfigurationIsInForce) {
-  ExpectConfig(Loaded(), {}, Grade::kOk,
-               "ACCEPTED   /etc/culvertd/config  loaded 3d ago  digest 3fa1Bcd2Ef3G, the API's objects are kept in /var/lib/culvertd/objects.db");
-  ExpectConfig({}, {}, Grade::kOk, "no folders, the API's objects end with this run");
+  ExpectConfig(Loaded(), {}, Grade::kOk, "ACCEPTED   /etc/culvertd/config  loaded 3d ago  digest 3fa1Bcd2Ef3G");
+  ExpectConfig({}, {}, Grade::kOk, "no folders");
 }
 
 TEST(Summary, SaysSinceWhenAndWhyFilesAreRefused) {
@@ -50,10 +49,19 @@ TEST(Summary, SaysSinceWhenAndWhyFilesAreRefused) {
 
 TEST(Summary, NamesWhatIsKeptAndNotInForce) {
   v1::GetConfigStatusResponse config;
+  EXPECT_EQ(SummarizeState(config).text, "what the API makes ends with this run");
+  config = Loaded();
+  EXPECT_EQ(SummarizeState(config).text, "kept in /var/lib/culvertd/objects.db");
+  EXPECT_EQ(SummarizeState(config).grade, Grade::kOk);
   v1::PendingObject& pending = *config.add_pending();
   pending.set_subject("listener/a");
   pending.set_message("127.0.0.1:53 is in use");
-  ExpectConfig(config, {}, Grade::kWarn, "no folders, the API's objects end with this run   (not in force: listener/a: 127.0.0.1:53 is in use)");
+  EXPECT_EQ(SummarizeState(config).text, "kept in /var/lib/culvertd/objects.db   (not in force: listener/a: 127.0.0.1:53 is in use)");
+  EXPECT_EQ(SummarizeState(config).grade, Grade::kWarn);
+  config.set_state_is_kept(false);
+  config.set_state_message("the disk is full\x1b[31m");
+  EXPECT_EQ(SummarizeState(config).text, "not kept: the disk is full\\x1b[31m   (not in force: listener/a: 127.0.0.1:53 is in use)");
+  EXPECT_EQ(SummarizeState(config).grade, Grade::kFail);
 }
 
 v1::Object WithCertificate(const std::string& name, int64_t left) {

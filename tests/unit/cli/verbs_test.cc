@@ -132,7 +132,8 @@ TEST(Status, IsAHandfulOfLines) {
   EXPECT_EQ(answer.out,
             "DAEMON        edge-0  9.9.9  up 1m3s  pid 12\n"
             "WORKERS       1   (UDP offload: send on, receive off)\n"
-            "CONFIG        no folders, the API's objects end with this run\n"
+            "CONFIG        no folders\n"
+            "STATE         what the API makes ends with this run\n"
             "LISTENERS     1 active\n"
             "DIALERS       1 degraded   (edge: 1 of 2 targets failing)\n"
             "FORWARDS      none\n"
