@@ -105,24 +105,22 @@ class Wait : public Command {
 
 Verb AddWait(CLI::App& root) {
   auto command = std::make_unique<Wait>();
-  CLI::App* app = AddVerb(root, "wait",
-                          "Waits until objects are as wanted; they need not exist yet, nor the daemon. Ends at once, with 6, where nothing "
-                          "is left to wait for: what is about to be deleted, a session that has ended, what is FAILED. A dialer that is "
-                          "FAILED is dialed again, and waited for. A timeout is a 7 with what was seen last.",
+  CLI::App* app = AddVerb(root, "wait", "Waits until objects are as wanted; they need not exist yet, nor the daemon.",
                           "culvertctl wait dl/edge --for condition=Ready --timeout 30s\n"
                           "culvertctl wait lsn/quic-in fwd/pg --for create\n"
                           "culvertctl wait fwd/old --for delete\n"
                           "culvertctl wait dl/edge --for condition=PeerReachable=False\n"
                           "culvertctl wait dl/edge --for state=ACTIVE\n"
                           "culvertctl wait lsn/in --for jsonpath='{.status.boundAddresses[0]}'        it is there\n"
-                          "culvertctl wait dl/edge --for jsonpath='{.status.conditions[?(@.type==\"Ready\")].reason}'=Ready\n"
+                          "culvertctl wait dl/edge --for jsonpath='{.status.conditions[?(@.type==\"Ready\")].status}'=True\n"
                           "culvertctl wait daemon --for ready --timeout 60s\n"
                           "culvertctl wait daemon --for drained --timeout 60s");
   app->add_option("what", command->words, "KIND/NAME..., KIND NAME..., or daemon");
   app->add_option(
       "--for", command->for_text,
       "condition=TYPE[=False], create, delete, state=STATE, .FIELD.PATH[=VALUE] or jsonpath={PATH}[=VALUE]; without =VALUE: it is there and not empty; daemon: ready, drained");
-  app->add_option("--timeout", command->timeout_text, "how long (30s); 0s looks once");
+  app->add_option("--timeout", command->timeout_text, "how long (30s); 0s looks once; exit 7 with what was seen last. It ends at once where nothing is left to wait for: with 6 where "
+                  "something is about to be deleted or FAILED, with 3 where a session has ended; a dialer that is FAILED is dialed again, and waited for");
   return {app, std::move(command)};
 }
 

@@ -359,8 +359,8 @@ TEST(GoldenHelp, IsWhatItWas) {
   FakeDaemon daemon;
   const std::vector<Words> verbs = {{}, {"annotate"}, {"api-resources"}, {"apply"}, {"auth"}, {"auth", "can-i"}, {"call"}, {"check"}, {"close"},
                                     {"completion"}, {"config"}, {"config", "set-context"}, {"connect"}, {"convert"}, {"create"}, {"delete"},
-                                    {"describe"}, {"dial"}, {"diff"}, {"edit"}, {"events"}, {"explain"}, {"export"}, {"get"}, {"label"}, {"logs"},
-                                    {"plugin"}, {"set"}, {"status"}, {"tap"}, {"top"}, {"version"}, {"wait"}, {"why"}};
+                                    {"describe"}, {"dial"}, {"diff"}, {"drain"}, {"edit"}, {"events"}, {"explain"}, {"export"}, {"get"}, {"label"}, {"logs"},
+                                    {"plugin"}, {"reload"}, {"set"}, {"status"}, {"tap"}, {"top"}, {"version"}, {"wait"}, {"why"}};
   for (const Words& verb : verbs) {
     Words words = verb;
     words.emplace_back("--help");

@@ -314,8 +314,8 @@ TEST(Wait, SaysWhatIsWrongBeforeAnythingIsAsked) {
        "error: --for condition=Ready: a session has no conditions, its state can be waited for: state=ACTIVE"},
       {{"wait", "ses/a", "dl/b", "--for", "state=ACTIVE"}, "error: sessions and declared objects are waited for apart"},
       {{"wait", "daemon", "--for", "delete"}, "error: --for delete: a daemon is waited for, not its end"},
-      {{"wait", "daemon", "--for", "drained"},
-       "error: --for \"drained\" is not one of condition=TYPE[=False], create, delete, state=STATE, .FIELD.PATH=VALUE or jsonpath={PATH}=VALUE"},
+      {{"wait", "daemon", "--for", "drains"},
+       "error: --for \"drains\" is not one of condition=TYPE[=False], create, delete, state=STATE, .FIELD.PATH=VALUE or jsonpath={PATH}=VALUE"},
       {{"wait", "dl/edge", "--for", "jsonpath={.status.targets[*].session}=1"}, "error: --for {.status.targets[*].session}: character 21: TargetStatus has no field \"session\" (did you mean sessions?)"},
       {{"wait", "dl/edge", "-o", "json"}, "error: wait does not print -o json"},
   };
