@@ -41,6 +41,7 @@ void ConfigWatcher::Run() {
   io::NameThread("config");
   TimePoint look_due = io::Now();  // what changed before the folders were watched
   std::optional<TimePoint> changed_first, changed_last;
+  uint64_t changing = seen_;  // the stamp when it was last found changing
   while (!stopping_) {
     TimePoint due = look_due;
     if (changed_last) due = std::min(due, std::min(*changed_last + options_.quiet_time, *changed_first + options_.most_delay));
@@ -53,15 +54,24 @@ void ConfigWatcher::Run() {
       continue;
     }
     if (event == io::FolderWatch::Event::kNothing && now < due) continue;
-    changed_first = changed_last = std::nullopt;
     watch_->WatchAgain();  // first: what changes while it is read must not be missed
-    Look(event == io::FolderWatch::Event::kWake);
-    look_due = io::Now() + options_.look_interval;
+    look_due = now + options_.look_interval;
+    const uint64_t stamp = StampOf(options_.folders);
+    // A file that is being written is not looked into, whoever tells of it: half of it may be a valid declaration of less.
+    const bool is_quiet = changed_last && stamp == changing && now >= *changed_last + options_.quiet_time;
+    const bool is_late = changed_first && now >= *changed_first + options_.most_delay;
+    if (event != io::FolderWatch::Event::kWake && stamp != seen_ && !is_quiet && !is_late) {
+      changing = stamp;
+      if (!changed_first) changed_first = now;
+      changed_last = now;
+      continue;
+    }
+    changed_first = changed_last = std::nullopt;
+    Look(stamp, event == io::FolderWatch::Event::kWake);
   }
 }
 
-void ConfigWatcher::Look(bool whatever) {
-  const uint64_t stamp = StampOf(options_.folders);
+void ConfigWatcher::Look(uint64_t stamp, bool whatever) {
   if (!whatever && !*is_refused_ && stamp == seen_) return;
   seen_ = stamp;
   on_change_(ReadConfigFiles(options_.folders), [is_refused = is_refused_](bool accepted) { *is_refused = !accepted; });

@@ -45,7 +45,7 @@ class ConfigWatcher {
  private:
   ConfigWatcher(Options options, uint64_t seen, OnChange on_change, std::unique_ptr<io::FolderWatch> watch);
   void Run();
-  void Look(bool whatever);
+  void Look(uint64_t stamp, bool whatever);
 
   const Options options_;
   const OnChange on_change_;

@@ -159,11 +159,11 @@ class Script {
     for (const std::string& bytes : answer.messages) CheckAnswer(bytes, method);
     // Who only looks changes nothing, and neither does who is refused or only tries.
     const bool may_change = server::RulesOf(method).audited() && answer.status.ok() && !is_trial;
-    // While somebody watches, what changes by itself is looked for and counts as a change: sessions, for one.
-    has_watched_ |= &method == watch_method_;
+    // While somebody watches, what changes by itself is looked for and counts as a change: sessions, for one. And a drain ends when it does.
+    moves_by_itself_ |= &method == watch_method_ || (method.name() == "StartDrain" && answer.status.ok());
     if (may_change) return;
     const Snapshot after = world_.Take();
-    Require(IsSame(before, after, /*has_revision=*/!has_watched_), "changed by a call that must not",
+    Require(IsSame(before, after, /*has_revision=*/!moves_by_itself_), "changed by a call that must not",
             method.full_name() + ": " + before.Text() + " became " + after.Text());
   }
 
@@ -194,7 +194,7 @@ class Script {
     const Snapshot after = world_.Take();
     // To apply what has a ttl puts its end off, which readers of a watch are told.
     const bool has_lease = std::ranges::any_of(before.objects, [](const v1::Object& object) { return server::MetadataOf(object).has_ttl(); });
-    Require(IsSame(before, after, !has_lease && !has_watched_), "changed by its own export", before.Text() + " became " + after.Text());
+    Require(IsSame(before, after, !has_lease && !moves_by_itself_), "changed by its own export", before.Text() + " became " + after.Text());
   }
 
   static bool IsSame(const Snapshot& before, const Snapshot& after, bool has_revision) {
@@ -203,7 +203,7 @@ class Script {
 
   const v1::Role role_;
   const MethodDescriptor* const watch_method_ = server::MethodTaking(*v1::WatchRequest::descriptor());
-  bool has_watched_ = false;
+  bool moves_by_itself_ = false;
   const bool is_raw_;
   Choices& choices_;
   ApiWorld world_;
