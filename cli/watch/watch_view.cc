@@ -23,6 +23,8 @@ using Clock = std::chrono::steady_clock;
 
 // Of messages: a daemon that never stops telling of new things must not fill our memory. Some twenty thousand sessions.
 constexpr size_t kMaxBytes = 5u << 20;  // in memory it is up to eight times as much (reliability.md T72)
+// Of changes that wait to be shown together: a daemon that says no end of them, or never that it has told all, must not either.
+constexpr size_t kMaxPendingBytes = 1u << 20;
 constexpr auto kFrameInterval = std::chrono::milliseconds(200);
 constexpr auto kAgeInterval = std::chrono::seconds(1);
 
@@ -57,16 +59,14 @@ class Appended : public Face {
     if (change.type == Change::Type::kDeleted && !output_events_) return std::nullopt;
     if (show_.IsTable()) {
       pending_.push_back(change);
+      pending_bytes_ += MessageOf(change.resource).ByteSizeLong();
+      if (pending_bytes_ > kMaxPendingBytes) Print();
       return std::nullopt;
     }
     return Document(change);
   }
 
-  void Settle(const Known&) override {
-    for (const Kind kind : kinds_) PrintRows(kind);
-    pending_.clear();
-    context_.streams.out << std::flush;
-  }
+  void Settle(const Known&) override { Print(); }
   Clock::time_point NextSettle() override { return Clock::now() + std::chrono::hours(1); }
   void Remark(const std::string& text) override {
     if (!text.empty()) context_.streams.err << text << std::endl;
@@ -77,6 +77,13 @@ class Appended : public Face {
     std::vector<size_t> widths;
     int lines_since_headers = -1;  // none yet
   };
+
+  void Print() {
+    for (const Kind kind : kinds_) PrintRows(kind);
+    pending_.clear();
+    pending_bytes_ = 0;
+    context_.streams.out << std::flush;
+  }
 
   Outcome Document(const Change& change) {
     std::ostream& out = context_.streams.out;
@@ -124,6 +131,7 @@ class Appended : public Face {
   const std::vector<Kind> kinds_;
   const bool output_events_;
   std::vector<Change> pending_;
+  size_t pending_bytes_ = 0;
   std::map<Kind, Page> pages_;
   bool is_first_ = true;
 };

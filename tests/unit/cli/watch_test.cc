@@ -96,6 +96,24 @@ TEST_F(WatchTest, AppendsRowsOnAPipe) {
   EXPECT_EQ(request_.kinds(0), v1::WATCH_KIND_SESSION);
 }
 
+// Rows of one moment line up; so many that they fill memory are not waited for, nor is a daemon that never says it has told all.
+TEST_F(WatchTest, ShowsWhatIsMuchBeforeAllOfItHasCome) {
+  v1::Session large = MakeSession("a", v1::STATE_ACTIVE);
+  large.set_remote_address("203.0.113.7:1");
+  for (int i = 0; i < 30; ++i) {
+    large.mutable_tls()->set_peer_name(std::string(100'000, static_cast<char>('a' + i % 26)));
+    daemon_.watched.push_back(Change(v1::WatchResponse::Change::TYPE_MODIFIED, large));
+  }
+  large.set_remote_address("[2001:db8:85a3:8d3:1319:8a2e:370:7348]:4433");
+  large.mutable_tls()->set_peer_name("b");
+  daemon_.watched.push_back(Change(v1::WatchResponse::Change::TYPE_MODIFIED, large));
+  daemon_.on_watch = [](const v1::WatchRequest&, grpc::ServerWriter<v1::WatchResponse>&) { return Enough(); };
+  const std::string out = daemon_.Run({"get", "ses", "-w"}).out;
+  EXPECT_NE(out.find(" 203.0.113.7:1  ACTIVE "), std::string::npos) << out;
+  EXPECT_NE(out.find(" [2001:db8:85a3:8d3:1319:8a2e:370:7348]:4433  ACTIVE "), std::string::npos) << out;
+  EXPECT_EQ(std::count(out.begin(), out.end(), '\n'), 32);
+}
+
 TEST_F(WatchTest, SaysWhatHappenedInFront) {
   Answers({{Added("a"), SnapshotComplete(), Draining("a"), Deleted("a")}}, {Enough()});
   const std::string out = daemon_.Run({"get", "ses", "-w", "--output-events", "--no-headers", "-o", "custom-columns=NAME:.name,STATE:.state"}).out;
