@@ -260,10 +260,7 @@ void Daemon::Reload() {
   Log(LogLevel::kInfo, "daemon", "reading configuration folders and credentials again");
   if (config_watcher_ != nullptr) config_watcher_->LookNow();
   supervisor_->ReloadCredentials([](const absl::StatusOr<v1::ReloadCredentialsResponse>& response) {
-    if (!response.ok()) return;
-    for (const auto& result : response->results()) {
-      if (!result.fault().empty()) Log(LogLevel::kWarning, "control", result.subject() + ": changed files are not used", {{"reason", "RELOAD_FAILED"}, {"error", result.fault()}});
-    }
+    if (!response.ok()) Log(LogLevel::kWarning, "daemon", "credentials were not read again", {{"error", std::string(response.status().message())}});
   });
 }
 

@@ -1,4 +1,6 @@
 // Draining the daemon: the workers refuse what is new, and what is left is looked at until nothing is or the time is up.
+#include <google/protobuf/util/time_util.h>
+
 #include <string>
 #include <utility>
 
@@ -8,6 +10,8 @@
 
 namespace culvert::server {
 namespace {
+
+using google::protobuf::util::TimeUtil;
 
 constexpr Duration kLookInterval = std::chrono::milliseconds(100);
 constexpr char kSubject[] = "daemon";
@@ -63,14 +67,20 @@ void Supervisor::SetDrainMode(DrainMode mode, std::function<void(absl::Status)> 
 
 void Supervisor::LookAtDrain() {
   if (stopping_ || drain_.phase() != v1::Drain::PHASE_DRAINING) return;
-  collector_.Collect({.sessions = true}, kLookInterval / 2, [this](const ReportPtr& report) {
-    if (drain_.phase() != v1::Drain::PHASE_DRAINING) return;  // it was cancelled meanwhile
+  // Each drain has one chain of looks: one that was cancelled must not go on beside the next.
+  const auto is_this = [this, began = TimeUtil::TimestampToNanoseconds(drain_.ToProto().start_time())] {
+    return drain_.phase() == v1::Drain::PHASE_DRAINING && TimeUtil::TimestampToNanoseconds(drain_.ToProto().start_time()) == began;
+  };
+  collector_.Collect({.sessions = true}, kLookInterval / 2, [this, is_this](const ReportPtr& report) {
+    if (!is_this()) return;
     Drain::Left left = drain_.LeftIn(*report, table_);
     // The other side opens its next session elsewhere, or finds out now that it cannot.
     for (const std::string& id : std::exchange(left.idle_sessions, {})) CloseSession(id, /*graceful=*/true, /*validate_only=*/false, [](const absl::Status&) {});
     if (!report->is_complete) ++left.sessions;  // what a silent worker has is not gone
     if (drain_.Note(left, io::Now(), io::UnixNanoseconds())) return EndDrain();
-    thread_.RunAt(io::Now() + kLookInterval, [this] { LookAtDrain(); });
+    thread_.RunAt(io::Now() + kLookInterval, [this, is_this] {
+      if (is_this()) LookAtDrain();
+    });
   });
 }
 

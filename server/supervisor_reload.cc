@@ -115,7 +115,11 @@ struct Supervisor::Reloading {
     if (absl::IsNotFound(outcome.status())) return;  // it went meanwhile
     v1::ReloadCredentialsResponse::Result& result = *response.add_results();
     result.set_subject(key.ToString());
-    if (!outcome.ok()) return result.set_fault(std::string(outcome.status().message()));
+    if (!outcome.ok()) {
+      result.set_fault(std::string(outcome.status().message()));
+      Log(LogLevel::kWarning, "control", result.subject() + ": changed files are not used", {{"reason", "RELOAD_FAILED"}, {"error", result.fault()}});
+      return;
+    }
     result.set_is_changed(outcome->results[index].action == ChangeResult::Action::kConfigured);
     result.set_disruptive(outcome->results[index].disruptive);
   }
@@ -149,6 +153,7 @@ void Supervisor::ReloadNext(const std::shared_ptr<Reloading>& reloading) {
   if (reloading->next == reloading->keys.size()) return reloading->done(std::move(reloading->response));
   const ObjectKey key = reloading->keys[reloading->next++];
   Change(ReadAgainAll({key}), /*validate_only=*/false, [this, reloading, key](const absl::StatusOr<ChangeOutcome>& outcome) {
+    if (absl::IsUnavailable(outcome.status())) return reloading->done(outcome.status());  // no fault of the files
     reloading->Note(key, outcome, 0);
     // Not at once: this is inside the change before.
     thread_.PostRest([this, reloading] { ReloadNext(reloading); });
@@ -179,12 +184,9 @@ void Supervisor::LookAtSecretFiles() {
   }
   secret_stamps_ = std::move(stamps);
   if (changed.empty()) return;
-  ReloadKeys(std::move(changed), [](const absl::StatusOr<v1::ReloadCredentialsResponse>& response) {
-    if (!response.ok()) return;  // the daemon stops
-    for (const auto& result : response->results()) {
-      if (result.fault().empty()) continue;
-      Log(LogLevel::kWarning, "control", result.subject() + ": changed files are not used", {{"reason", "RELOAD_FAILED"}, {"error", result.fault()}});
-    }
+  ReloadKeys(std::move(changed), [this](const absl::StatusOr<v1::ReloadCredentialsResponse>& response) {
+    // Nobody had time for it. Then all files are as if they were met first, and the next look tries again.
+    if (!response.ok()) secret_stamps_.clear();
   });
 }
 

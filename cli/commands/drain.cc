@@ -1,4 +1,5 @@
 // culvertctl drain: takes the daemon out of service and lets what runs end.
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -86,6 +87,7 @@ class Drain : public Command {
 
   // Until the drain is over; with --exit also until nobody answers any more.
   Outcome AwaitEnd(Context& context, v1::Drain& drain) const {
+    const auto began = std::chrono::steady_clock::now();
     const Duration limit = std::chrono::nanoseconds(TimeUtil::TimestampToNanoseconds(drain.deadline()) - TimeUtil::TimestampToNanoseconds(drain.start_time())) + kGrace;
     const v1::Drain first = drain;
     bool is_gone = false;
@@ -102,7 +104,10 @@ class Drain : public Command {
     if (context.streams.out_is_terminal && !context.globals.quiet) context.streams.err << "\r\x1b[K" << std::flush;
     if (failed) return failed;
     if (drain.phase() == v1::Drain::PHASE_SERVING) return Fail(ExitCode::kConflict, "the drain was cancelled by somebody else");
-    if (is_gone) drain.set_phase(v1::Drain::PHASE_DRAINED);
+    // It ended by itself: with nothing left, or since its time was up, which it cannot tell any more.
+    const bool was_in_time = std::chrono::steady_clock::now() - began < limit - kGrace;
+    const bool had_nothing = drain.sessions_left() == 0 && drain.streams_left() == 0 && drain.udp_flows_left() == 0;
+    if (is_gone) drain.set_phase(was_in_time || had_nothing ? v1::Drain::PHASE_DRAINED : v1::Drain::PHASE_TIMED_OUT);
     return std::nullopt;
   }
 

@@ -245,6 +245,7 @@ Outcome PollDaemon(Context& context, Duration timeout, const std::function<PollS
     v1::GetDaemonResponse response;
     context.client.set_patience(std::min(patience.left(), kSocketPatience));
     Outcome failed = context.client.Connect();
+    bool is_cut = false;  // a daemon that ends lets go of the calls under way
     if (!failed) {
       // Whoever looks once gives it the time that a request has.
       const Duration left = timeout > Duration::zero() ? patience.left() : context.client.request_timeout();
@@ -253,9 +254,10 @@ Outcome PollDaemon(Context& context, Duration timeout, const std::function<PollS
       const Patience::Guard guard(patience, call);
       const grpc::Status status = v1::DaemonService::NewStub(context.client.channel())->GetDaemon(&call, {}, &response);
       if (!status.ok()) failed = context.client.Explain(status);
+      is_cut = status.error_code() == grpc::StatusCode::CANCELLED;
     }
     if (patience.interrupted()) return Failure{ExitCode::kInterrupted, {}, "", ""};
-    if (failed && failed->code != ExitCode::kUnreachable && failed->code != ExitCode::kTimeout) return failed;
+    if (failed && !is_cut && failed->code != ExitCode::kUnreachable && failed->code != ExitCode::kTimeout) return failed;
     const PollStep step = look(failed ? nullptr : &response.daemon());
     if (step.is_over) return std::nullopt;
     last = failed ? failed->faults.front() : step.text;

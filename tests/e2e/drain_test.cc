@@ -87,6 +87,25 @@ TEST_P(DrainTest, ADaemonThatIsToEndEndsWithTheLastStream) {
   EXPECT_EQ(ended->code, 0);
 }
 
+TEST_P(DrainTest, TheVerbWaitsAndTellsWhatWasCut) {
+  auto pair = TunnelPair::Start(Options());
+  ASSERT_TRUE(pair.ok()) << pair.status();
+  const RunResult idle = (*pair)->far().Ctl({"drain", "--wait"});
+  EXPECT_EQ(idle.exit_code, 0) << idle.err;
+  EXPECT_EQ(idle.out, "drained\n");
+  EXPECT_EQ((*pair)->far().Ctl({"drain", "--cancel"}).exit_code, 0);
+  auto stream = TcpStream::Connect((*pair)->entrance());
+  ASSERT_TRUE(stream.ok());
+  ASSERT_EQ(Echo(*stream, "before"), "before");
+  const RunResult cut = (*pair)->far().Ctl({"drain", "--wait", "--exit", "--timeout", "2s"});
+  EXPECT_EQ(cut.exit_code, 7) << cut.out << cut.err;
+  EXPECT_NE(cut.err.find("1 streams"), std::string::npos) << cut.err;
+  stream->Reset();
+  const auto ended = (*pair)->far().process().Wait(seconds(30));
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->code, 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Transports, DrainTest, ::testing::Bool(), [](const auto& is_quic) { return is_quic.param ? "Quic" : "Kcp"; });
 
 }  // namespace

@@ -59,10 +59,13 @@ TEST_F(Observe, AnswersProbes) {
 }
 
 TEST_F(Observe, OpensNoPortUnlessItIsToldTo) {
-  auto daemon = Daemon::Start();
-  ASSERT_TRUE(daemon.ok()) << daemon.status();
-  const RunResult sockets = RunProgram({"ss", "--listening", "--tcp", "--numeric", "--processes"}, seconds(10));
-  EXPECT_EQ(sockets.out.find(absl::StrCat("pid=", (*daemon)->process().pid(), ",")), std::string::npos) << sockets.out;
+  for (const bool is_told : {false, true}) {
+    auto daemon = Daemon::Start({.flags = is_told ? Flags() : std::vector<std::string>()});
+    ASSERT_TRUE(daemon.ok()) << daemon.status();
+    const RunResult sockets = RunProgram({"ss", "--listening", "--tcp", "--numeric", "--processes"}, seconds(10));
+    ASSERT_EQ(sockets.exit_code, 0) << sockets.err;
+    EXPECT_EQ(sockets.out.find(absl::StrCat("pid=", (*daemon)->process().pid(), ",")) != std::string::npos, is_told) << sockets.out;
+  }
 }
 
 TEST_F(Observe, MetricsCountWhatWentThrough) {
